@@ -1,0 +1,185 @@
+/**
+ * A circuit breaker's state in its cell, and the steps that calls take through it.
+ */
+import { CircuitBreaker as Machine } from "@effect-resilience/machines"
+import { Data, Duration, Effect, Exit, MutableRef, Option } from "effect"
+import type { Settings } from "./CircuitOptions.js"
+import type { Judge } from "./Classifier.js"
+import { DeadlineExceeded } from "./Deadline.js"
+import { type AnyFiber, drawn, nowMillis } from "./FiberTime.js"
+import * as Outcome from "./Outcome.js"
+import * as Telemetry from "./Telemetry.js"
+
+export type State = Machine.StateName
+export type Reason = Machine.Reason
+export type Permit = Machine.Permit
+
+/** The circuit is open: the dependency was not asked. Answer with a fallback, or come back after `retryAfter`. */
+export class CircuitOpen extends Data.TaggedError("CircuitOpen")<{
+  readonly policy: string
+  readonly state: "Open" | "HalfOpen"
+  /** Until the next probe may be let through, or the time left of the probe that is under way. */
+  readonly retryAfter: Option.Option<Duration.Duration>
+  /** The rule that opened the circuit, and its numbers. */
+  readonly reason: Reason
+}> {
+  get [Outcome.RejectionTypeId](): true {
+    return true
+  }
+  get [Outcome.OutcomeTypeId](): Outcome.Outcome {
+    return Outcome.ignored()
+  }
+  override get message(): string {
+    const wait = Option.match(this.retryAfter, { onNone: () => "", onSome: (d) => ` for ${Duration.format(d)}` })
+    return `The circuit of "${this.policy}" is open${wait} (${printReason(this.reason)}): use a fallback or come back later`
+  }
+}
+
+const printReason = (reason: Reason): string => {
+  switch (reason._tag) {
+    case "Consecutive":
+      return `${reason.failures} failures in a row, threshold ${reason.threshold}`
+    case "Rate":
+      return `${reason.failures} of ${reason.calls} calls failed, threshold ${reason.threshold}`
+    case "Probing":
+      return `half-open, ${reason.probes} probe(s) under way`
+    case "ProbeFailed":
+      return "the last probe failed"
+    case "ProbeTimedOut":
+      return `the last probe did not answer within ${reason.probeTimeoutMillis} ms`
+    case "ProbeDeferred":
+      return `the dependency asked for ${reason.retryAfterMillis} ms of peace`
+    case "Due":
+    case "ProbesSucceeded":
+      return "changing state"
+  }
+}
+
+/** What a circuit breaker is doing, as of now. */
+export interface Snapshot {
+  readonly state: State
+  /** Calls and failures in the window; 0 unless closed. */
+  readonly calls: number
+  readonly failures: number
+  /** failures / calls, 0 without calls. */
+  readonly failureRate: number
+  /** How many openings in a row there were. */
+  readonly openings: number
+  /** Probes under way. */
+  readonly probing: number
+  /** When open: how long until a probe is let through. */
+  readonly retryAfter: Option.Option<Duration.Duration>
+}
+
+/** The machine in its cell: reads the clock and steps in one synchronous step. */
+export class Circuit {
+  private readonly cell: MutableRef.MutableRef<Machine.State>
+  constructor(
+    readonly name: string,
+    private readonly settings: Settings,
+    random: number
+  ) {
+    this.cell = MutableRef.make(Machine.withJitter(Machine.initial(settings.machine), random))
+  }
+
+  /** What `acquire` would refuse with; asks for nothing. */
+  readonly peek = (fiber: AnyFiber): CircuitOpen | undefined => {
+    const now = nowMillis(fiber)
+    const refused = Machine.peek(this.settings.machine, this.cell.current, now)
+    return refused === undefined ? undefined : this.refusal(fiber, refused, now)
+  }
+
+  readonly acquire: Effect.Effect<Permit, CircuitOpen> = Effect.withFiberRuntime((fiber) => {
+    const now = nowMillis(fiber)
+    const [decision, next] = Machine.acquire(this.settings.machine, this.cell.current, now)
+    MutableRef.set(this.cell, next)
+    const { transition } = decision
+    if (transition !== undefined) this.changed(fiber, transition)
+    if (decision._tag === "Admitted") return Effect.succeed(decision.permit)
+    // A probe's time was up. The opening that follows may be over too: ask again.
+    return transition === undefined
+      ? Effect.fail(this.refusal(fiber, decision, now))
+      : Effect.zipRight(this.redraw(fiber), this.acquire)
+  })
+
+  readonly settle = (permit: Permit, outcome: Outcome.Outcome): Effect.Effect<void> =>
+    Effect.withFiberRuntime((fiber) => {
+      const told = { _tag: outcome._tag, retryAfterMillis: hintMillis(outcome) }
+      const now = nowMillis(fiber)
+      const [transition, next] = Machine.settle(this.settings.machine, this.cell.current, permit, told, now)
+      MutableRef.set(this.cell, next)
+      if (transition === undefined) return Effect.void
+      this.changed(fiber, transition)
+      return transition.to === "Open" ? this.redraw(fiber) : Effect.void
+    })
+
+  /** Whether a request that holds this permit may ask the dependency once more. A probe is one call. */
+  readonly mayRepeat = (permit: Permit): boolean =>
+    this.cell.current._tag === "Closed" && this.cell.current.generation === permit.generation
+
+  /** How a call that was cut short counts: against the dependency only if that had had its patience. */
+  readonly cutShort = (fiber: AnyFiber, permit: Permit): Outcome.Outcome =>
+    nowMillis(fiber) - permit.startedMillis >= this.settings.patienceMillis ? Outcome.failure() : Outcome.ignored()
+
+  readonly snapshot = (fiber: AnyFiber): Snapshot => {
+    const { calls, failures, openings, probing, retryAfterMillis, state } = Machine.snapshot(
+      this.settings.machine,
+      this.cell.current,
+      nowMillis(fiber)
+    )
+    const retryAfter = state === "Open" ? Option.some(Duration.millis(retryAfterMillis)) : Option.none()
+    return { state, calls, failures, failureRate: calls === 0 ? 0 : failures / calls, openings, probing, retryAfter }
+  }
+
+  /** One random number for each opening, drawn ahead so that an opening is decided in one step. */
+  private redraw(fiber: AnyFiber): Effect.Effect<void> {
+    return Effect.map(drawn(fiber), (random) => {
+      MutableRef.update(this.cell, (state) => Machine.withJitter(state, random))
+    })
+  }
+
+  private refusal(fiber: AnyFiber, refused: Machine.Rejected, at: number): CircuitOpen {
+    const { name: policy } = this
+    const { reason, retryAfterMillis, state } = refused
+    Telemetry.publish(fiber, () => ({ _tag: "CallRejected", policy, at, by: "circuit", retryAfter: retryAfterMillis }))
+    return new CircuitOpen({ policy, state, retryAfter: Option.some(Duration.millis(retryAfterMillis)), reason })
+  }
+
+  private changed(fiber: AnyFiber, { atMillis, cause, from, to }: Machine.Transition): void {
+    const { current } = this.cell
+    const openFor = current._tag === "Open" ? current.openMillis : 0
+    const { name: policy } = this
+    const { openings } = current
+    Telemetry.publish(fiber, () => ({ _tag: "CircuitChanged", policy, at: atMillis, from, to, cause, openings, openFor }))
+  }
+}
+
+const hintMillis = (outcome: Outcome.Outcome): number =>
+  Option.match(Outcome.retryAfter(outcome), { onNone: () => 0, onSome: Duration.toMillis })
+
+/** Whether a deadline that somebody else set cut the call short. */
+const byForeignDeadline = (exit: Exit.Exit<unknown, unknown>): boolean =>
+  Option.exists(Outcome.typedError(exit), (error) => error instanceof DeadlineExceeded && error.where === "in-flight")
+
+/** Runs an effect that was admitted, and settles its outcome whatever happens to it. */
+export const settled = <A, E, R>(
+  self: Effect.Effect<A, E, R>,
+  circuit: Circuit,
+  permit: Permit,
+  judge: Judge<A, E>,
+  isOwnDeadline: (error: unknown) => boolean = () => false
+): Effect.Effect<A, E, R> => {
+  const settle = (exit: Exit.Exit<A, E>): Effect.Effect<A, E> =>
+    Effect.withFiberRuntime<A, E>((fiber) => {
+      const foreign = byForeignDeadline(exit) && !Option.exists(Outcome.typedError(exit), isOwnDeadline)
+      const verdict =
+        foreign || Outcome.wasCutShort(exit)
+          ? { outcome: circuit.cutShort(fiber, permit), exit }
+          : judge(fiber, exit)
+      return Effect.zipRight(circuit.settle(permit, verdict.outcome), verdict.exit)
+    })
+  return Effect.matchCauseEffect(self, {
+    onSuccess: (value) => settle(Exit.succeed(value)),
+    onFailure: (cause) => settle(Exit.failCause(cause))
+  })
+}

@@ -1,0 +1,169 @@
+/**
+ * A circuit breaker: after enough failures it stops asking the dependency for a while, then lets a probe through, and
+ * closes again when that succeeds.
+ *
+ * Use it on every call that leaves the process, outside the retry, so that a request counts once however often it was
+ * repeated, and with a timeout inside: a breaker counts what has ended, and a call that hangs for ever never does.
+ *
+ * Calls that were admitted before the circuit opened go on, and what they end with changes nothing any more. There is no
+ * timer: `state` and `snapshot` are computed from the clock when read, so an idle circuit reads half-open from the moment
+ * a probe would be let through. A call cut short from outside (an interruption, or a deadline that a caller set) counts
+ * as a failure only if the dependency had had its `patience`: a caller in a hurry cannot open the circuit for everybody.
+ *
+ * Source: Michael Nygard, "Release It!", 2nd edition, 2018. Names follow Effect 4's `CircuitBreaker`.
+ */
+import { Effect, type Exit, Predicate, Random, type Scope } from "effect"
+import { dual } from "effect/Function"
+import { Circuit, type CircuitOpen, type Permit, settled, type Snapshot, type State } from "./Circuit.js"
+import * as CircuitOptions from "./CircuitOptions.js"
+import { Classifier, type Judge, judgeBy } from "./Classifier.js"
+import * as InvalidOptions from "./InvalidOptions.js"
+import type * as Outcome from "./Outcome.js"
+import { Base, type Policy } from "./policy/Model.js"
+import * as PolicyRegistry from "./PolicyRegistry.js"
+
+export { CircuitOpen, type Permit, type Reason, type Snapshot, type State } from "./Circuit.js"
+export {
+  consecutive,
+  count,
+  type HalfOpenOptions,
+  rate,
+  time,
+  type TripPolicy,
+  type WindowOptions
+} from "./CircuitOptions.js"
+
+export interface Options extends CircuitOptions.Options {
+  /** How an exit counts. Default `Outcome.classify`. */
+  readonly classify?: Outcome.Classify | undefined
+}
+
+/** What a call can say for itself. */
+export interface CallOptions<A, E> {
+  /** How this call's exit counts, in place of the breaker's own classifier. */
+  readonly classify?: ((exit: Exit.Exit<A, E>) => Outcome.Outcome) | undefined
+}
+
+const CircuitTypeId: unique symbol = Symbol.for("@effect-resilience/core/CircuitBreaker")
+
+export interface CircuitBreaker extends Policy<CircuitOpen> {
+  readonly [CircuitTypeId]: Circuit
+  readonly state: Effect.Effect<State>
+  readonly snapshot: Effect.Effect<Snapshot>
+  /** Run the effect under this breaker, with options for this call. */
+  readonly protectWith: <A, E, R>(
+    self: Effect.Effect<A, E, R>,
+    options: CallOptions<A, E>
+  ) => Effect.Effect<A, E | CircuitOpen, R>
+}
+
+export const isCircuitBreaker = (u: unknown): u is CircuitBreaker => Predicate.hasProperty(u, CircuitTypeId)
+
+const through = <A, E, R>(
+  self: Effect.Effect<A, E, R>,
+  circuit: Circuit,
+  judge: Judge<A, E>
+): Effect.Effect<A, E | CircuitOpen, R> =>
+  Effect.uninterruptibleMask((restore) =>
+    Effect.flatMap(circuit.acquire, (permit) => settled(restore(self), circuit, permit, judge))
+  )
+
+class Breaker extends Base implements CircuitBreaker {
+  readonly [CircuitTypeId]: Circuit
+  constructor(
+    circuit: Circuit,
+    private readonly classifier: Classifier
+  ) {
+    super(circuit.name)
+    this[CircuitTypeId] = circuit
+  }
+  readonly protect = <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E | CircuitOpen, R> =>
+    through(self, this[CircuitTypeId], this.classifier.judge)
+  readonly protectWith = <A, E, R>(self: Effect.Effect<A, E, R>, { classify }: CallOptions<A, E>) =>
+    through(self, this[CircuitTypeId], classify === undefined ? this.classifier.judge : judgeBy(classify))
+  get state(): Effect.Effect<State> {
+    return Effect.map(this.snapshot, ({ state }) => state)
+  }
+  get snapshot(): Effect.Effect<Snapshot> {
+    return Effect.withFiberRuntime((fiber) => Effect.succeed(this[CircuitTypeId].snapshot(fiber)))
+  }
+}
+
+/** Makes a breaker of settings that were checked, and registers it while the scope lives. */
+export const fromSettings = (
+  name: string,
+  settings: CircuitOptions.Settings,
+  classifier: Classifier
+): Effect.Effect<CircuitBreaker, never, Scope.Scope> =>
+  Effect.flatMap(Random.next, (random) =>
+    PolicyRegistry.register(new Breaker(new Circuit(name, settings, random), classifier))
+  )
+
+/** The circuit inside a breaker, for compositions that take its steps themselves. */
+export const circuitOf = (breaker: CircuitBreaker): Circuit => breaker[CircuitTypeId]
+
+/**
+ * Makes a circuit breaker. Dies with `InvalidOptions` if an option is out of range.
+ *
+ * @example
+ * ```ts
+ * import { CircuitBreaker } from "@effect-resilience/core"
+ * import { Effect } from "effect"
+ *
+ * const program = Effect.gen(function* () {
+ *   const breaker = yield* CircuitBreaker.make("payment", {
+ *     tripPolicy: CircuitBreaker.consecutive(5),
+ *     openDuration: "30 seconds"
+ *   })
+ *   yield* Effect.succeed("paid").pipe(breaker.protect)
+ *   return yield* breaker.state
+ * })
+ * Effect.runPromise(Effect.scoped(program)).then(console.log)
+ * ```
+ */
+export const make = (name: string, options: Options = {}): Effect.Effect<CircuitBreaker, never, Scope.Scope> =>
+  Effect.flatMap(InvalidOptions.orDie(name, CircuitOptions.settings(options, "")), (settings) =>
+    fromSettings(name, settings, new Classifier(name, options.classify))
+  )
+
+/**
+ * Runs the effect under a breaker; `classify` says how this call's exit counts.
+ *
+ * @example
+ * ```ts
+ * import { CircuitBreaker, Outcome } from "@effect-resilience/core"
+ * import { Effect, Exit } from "effect"
+ *
+ * const program = Effect.gen(function* () {
+ *   const breaker = yield* CircuitBreaker.make("search", { tripPolicy: CircuitBreaker.consecutive(1) })
+ *   const answer = Effect.succeed({ status: "ill" })
+ *   yield* CircuitBreaker.protect(answer, breaker, {
+ *     classify: (exit) => (Exit.isSuccess(exit) && exit.value.status === "ill" ? Outcome.failure() : Outcome.success)
+ *   })
+ *   return yield* breaker.state
+ * })
+ * Effect.runPromise(Effect.scoped(program)).then(console.log)
+ * ```
+ */
+export const protect: {
+  <A = unknown, E = unknown>(
+    breaker: CircuitBreaker,
+    options?: CallOptions<A, E>
+  ): <A2 extends A, E2 extends E, R>(self: Effect.Effect<A2, E2, R>) => Effect.Effect<A2, E2 | CircuitOpen, R>
+  <A, E, R>(
+    self: Effect.Effect<A, E, R>,
+    breaker: CircuitBreaker,
+    options?: CallOptions<A, E>
+  ): Effect.Effect<A, E | CircuitOpen, R>
+} = dual(
+  (args) => Effect.isEffect(args[0]),
+  <A, E, R>(self: Effect.Effect<A, E, R>, breaker: CircuitBreaker, options: CallOptions<A, E> = {}) =>
+    breaker.protectWith(self, options)
+)
+
+/** Asks for a permit, for calls that are not one effect. Whoever got one must `settle` it once, whatever happens. */
+export const acquire = (breaker: CircuitBreaker): Effect.Effect<Permit, CircuitOpen> => breaker[CircuitTypeId].acquire
+
+/** Says how the call that a permit was granted for has ended. */
+export const settle = (breaker: CircuitBreaker, permit: Permit, outcome: Outcome.Outcome): Effect.Effect<void> =>
+  breaker[CircuitTypeId].settle(permit, outcome)

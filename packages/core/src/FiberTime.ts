@@ -1,0 +1,16 @@
+/**
+ * What a decision reads from the fiber it is made in, without an effect of its own: reading the clock and stepping the
+ * machine must happen in one synchronous step.
+ */
+import { Clock, Context, type Effect, type Fiber, Random } from "effect"
+
+/** A fiber, whatever it computes. */
+export type AnyFiber = Fiber.RuntimeFiber<unknown, unknown>
+
+/** The monotonic side of the fiber's clock, in whole milliseconds. A wall clock that is set does not move it. */
+export const nowMillis = (fiber: AnyFiber): number =>
+  Number(Context.get(fiber.currentDefaultServices, Clock.Clock).unsafeCurrentTimeNanos() / 1_000_000n)
+
+/** Draws a number in [0, 1) from the fiber's `Random`. */
+export const drawn = (fiber: AnyFiber): Effect.Effect<number> =>
+  Context.get(fiber.currentDefaultServices, Random.Random).next

@@ -1,0 +1,135 @@
+/**
+ * What the policies report: one stream of typed events, plain data, past tense. With nobody listening a call pays one
+ * check.
+ *
+ * `at` is monotonic milliseconds, as in all of the policies' arithmetic. Events carry an error's tag, never the error: it
+ * may hold a request with credentials.
+ */
+import type { CircuitBreaker as Machine } from "@effect-resilience/machines"
+import { Context, Layer } from "effect"
+import type { AnyFiber } from "./FiberTime.js"
+
+interface Common {
+  /** The name of the policy. */
+  readonly policy: string
+  readonly at: number
+}
+
+/** A call failed and is made again after `delay` milliseconds; `attempt` is the one that failed, from 1. */
+export interface RetryScheduled extends Common {
+  readonly _tag: "RetryScheduled"
+  readonly attempt: number
+  readonly delay: number
+  readonly error: string
+}
+
+/** What was worth repeating is not repeated any more, and why. */
+export interface RetriesExhausted extends Common {
+  readonly _tag: "RetriesExhausted"
+  readonly attempts: number
+  readonly reason: "attempts" | "deadline" | "circuit" | "budget" | "retryAfter"
+  readonly error: string
+}
+
+/** An attempt reached its own limit of `limit` milliseconds. */
+export interface CallTimedOut extends Common {
+  readonly _tag: "CallTimedOut"
+  readonly limit: number
+}
+
+/** A budget of `budget` milliseconds ended. */
+export interface DeadlineMissed extends Common {
+  readonly _tag: "DeadlineMissed"
+  readonly where: "before-start" | "in-flight" | "waiting"
+  readonly budget: number
+}
+
+/** A circuit went from one state to another. */
+export interface CircuitChanged extends Common {
+  readonly _tag: "CircuitChanged"
+  readonly from: Machine.StateName
+  readonly to: Machine.StateName
+  readonly cause: Machine.Cause
+  /** How many openings in a row there were. */
+  readonly openings: number
+  /** How long it is open, in milliseconds; 0 unless `to` is `Open`. */
+  readonly openFor: number
+}
+
+/** A call was refused without asking the dependency; `retryAfter` in milliseconds, where known. */
+export interface CallRejected extends Common {
+  readonly _tag: "CallRejected"
+  readonly by: "circuit" | "bulkhead" | "deadline"
+  readonly retryAfter: number | undefined
+}
+
+/** The caller got a degraded answer. */
+export interface FallbackServed extends Common {
+  readonly _tag: "FallbackServed"
+  readonly tier: string
+  readonly kind: string
+  /** How old the answer is, in milliseconds, where known. */
+  readonly age: number | undefined
+}
+
+/** A tier of a fallback failed. */
+export interface FallbackFailed extends Common {
+  readonly _tag: "FallbackFailed"
+  readonly tier: string
+  readonly error: string
+}
+
+/** The default classifier met an error that it knows nothing about; said once per tag and policy. */
+export interface UnclassifiedError extends Common {
+  readonly _tag: "UnclassifiedError"
+  readonly error: string
+}
+
+export type Event =
+  | RetryScheduled
+  | RetriesExhausted
+  | CallTimedOut
+  | DeadlineMissed
+  | CircuitChanged
+  | CallRejected
+  | FallbackServed
+  | FallbackFailed
+  | UnclassifiedError
+
+/** Where events go. `publish` runs inside the call that it tells of: it must be quick and must not throw. */
+export interface Sink {
+  readonly publish: (event: Event) => void
+}
+
+const silent: Sink = { publish: () => {} }
+
+/** The sink of the running program; by default nobody listens. */
+export class Telemetry extends Context.Reference<Telemetry>()("@effect-resilience/core/Telemetry", {
+  defaultValue: (): Sink => silent
+}) {}
+
+/**
+ * A Layer that hands every event to `publish`.
+ *
+ * @example
+ * ```ts
+ * import { Telemetry } from "@effect-resilience/core"
+ * import { Effect } from "effect"
+ *
+ * const program = Effect.succeed("anything protected by a policy")
+ * Effect.runPromise(Effect.provide(program, Telemetry.layer((event) => console.log(event._tag, event.policy))))
+ * ```
+ */
+export const layer = (publish: Sink["publish"]): Layer.Layer<never> =>
+  Layer.succeedContext(Context.make(Telemetry, { publish }))
+
+/** Reports an event, if anybody listens. A sink that throws loses the event, never the call. */
+export const publish = (fiber: AnyFiber, event: () => Event): void => {
+  const sink = Context.get(fiber.currentContext, Telemetry)
+  if (sink === silent) return
+  try {
+    sink.publish(event())
+  } catch {
+    return
+  }
+}

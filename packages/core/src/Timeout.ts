@@ -1,0 +1,136 @@
+/**
+ * A limit on one attempt. With the semantics of `Effect.timeoutFail`: the work is interrupted, its finalizers run, and
+ * uninterruptible work is waited for.
+ *
+ * It stops work only if the work ends when interrupted: a Promise that ignores its AbortSignal goes on after its caller
+ * was answered. With `mode: "disconnect"` the caller is answered at the limit whatever the work does, and an enclosing
+ * bulkhead keeps the permit until the work has really ended.
+ */
+import { Context, Data, Duration, Effect, Option, type Scope } from "effect"
+import { dual } from "effect/Function"
+import { type AnyFiber, nowMillis } from "./FiberTime.js"
+import * as InvalidOptions from "./InvalidOptions.js"
+import { Occupancy } from "./Occupancy.js"
+import * as Outcome from "./Outcome.js"
+import { Base, type Policy } from "./policy/Model.js"
+import * as PolicyRegistry from "./PolicyRegistry.js"
+import * as Telemetry from "./Telemetry.js"
+import { limited, LimitTypeId } from "./Timer.js"
+
+/** An attempt reached its limit. What it asked for may still have happened: repeat it only if that is safe. */
+export class TimedOut extends Data.TaggedError("TimedOut")<{
+  readonly policy: string
+  /** The limit that was reached. */
+  readonly limit: Duration.Duration
+  readonly retryAfter: Option.Option<Duration.Duration>
+}> {
+  get [LimitTypeId](): true {
+    return true
+  }
+  get [Outcome.OutcomeTypeId](): Outcome.Outcome {
+    return Outcome.failure({ transient: true })
+  }
+  override get message(): string {
+    return `"${this.policy}" did not answer within ${Duration.format(this.limit)}; whether it acted is unknown`
+  }
+}
+
+/** What `mode` decides: wait for the interrupted work to end (the default), or answer at the limit without it. */
+export type Mode = "wait" | "disconnect"
+
+export interface Options {
+  /** The limit. From 1 ms. */
+  readonly duration: Duration.DurationInput
+  /** Default `"wait"`. */
+  readonly mode?: Mode | undefined
+}
+
+export interface Timeout extends Policy<TimedOut> {
+  readonly limit: Duration.Duration
+}
+
+/** Makes the error of a limit that was reached, and reports it. */
+export const timedOut = (fiber: AnyFiber, policy: string, millis: number): TimedOut => {
+  Telemetry.publish(fiber, () => ({ _tag: "CallTimedOut", policy, at: nowMillis(fiber), limit: millis }))
+  return new TimedOut({ policy, limit: Duration.millis(millis), retryAfter: Option.none() })
+}
+
+/** Lets the caller go when it is interrupted; what goes on keeps every permit that was taken for it. */
+const abandonable = <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.uninterruptibleMask((restore) =>
+    Effect.withFiberRuntime<A, E, R>((fiber) =>
+      Effect.flatMap(Effect.forkDaemon(restore(self)), (work) =>
+        Effect.onInterrupt(restore(Effect.flatten(work.await)), () =>
+          Effect.suspend(() => {
+            for (const holder of Context.get(fiber.currentContext, Occupancy).holders) {
+              const letGo = holder.hold()
+              work.addObserver(letGo)
+            }
+            return work.interruptAsFork(fiber.id())
+          })
+        ).pipe(Effect.zipLeft(work.inheritAll))
+      )
+    )
+  )
+
+const limit = <A, E, R>(self: Effect.Effect<A, E, R>, policy: string, millis: number, mode: Mode) =>
+  Effect.withFiberRuntime<A, E | TimedOut, R>((fiber) =>
+    limited(mode === "wait" ? self : abandonable(self), millis, () => timedOut(fiber, policy, millis))
+  )
+
+class TimeoutPolicy extends Base implements Timeout {
+  constructor(
+    name: string,
+    private readonly millis: number,
+    private readonly mode: Mode
+  ) {
+    super(name)
+  }
+  get limit(): Duration.Duration {
+    return Duration.millis(this.millis)
+  }
+  readonly protect = <A, E, R>(self: Effect.Effect<A, E, R>) => limit(self, this.name, this.millis, this.mode)
+}
+
+/**
+ * A limit on one attempt as a policy. Dies with `InvalidOptions` if the duration is out of range.
+ *
+ * @example
+ * ```ts
+ * import { Timeout } from "@effect-resilience/core"
+ * import { Effect } from "effect"
+ *
+ * const program = Effect.gen(function* () {
+ *   const timeout = yield* Timeout.make("inventory", { duration: "900 millis" })
+ *   return yield* Effect.succeed("in stock").pipe(timeout.protect)
+ * })
+ * Effect.runPromise(Effect.scoped(program)).then(console.log)
+ * ```
+ */
+export const make = (name: string, options: Options): Effect.Effect<Timeout, never, Scope.Scope> =>
+  Effect.flatMap(InvalidOptions.orDie(name, InvalidOptions.span("duration", options.duration)), (millis) =>
+    PolicyRegistry.register(new TimeoutPolicy(name, millis, options.mode ?? "wait"))
+  )
+
+/**
+ * Runs the effect under a timeout.
+ *
+ * @example
+ * ```ts
+ * import { Timeout } from "@effect-resilience/core"
+ * import { Effect } from "effect"
+ *
+ * const program = Effect.gen(function* () {
+ *   const timeout = yield* Timeout.make("inventory", { duration: "20 millis" })
+ *   return yield* Effect.never.pipe(
+ *     Timeout.protect(timeout),
+ *     Effect.catchTag("TimedOut", (error) => Effect.succeed(error.policy))
+ *   )
+ * })
+ * Effect.runPromise(Effect.scoped(program)).then(console.log)
+ * ```
+ */
+export const protect: {
+  (timeout: Timeout): <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E | TimedOut, R>
+  <A, E, R>(self: Effect.Effect<A, E, R>, timeout: Timeout): Effect.Effect<A, E | TimedOut, R>
+} = dual(2, <A, E, R>(self: Effect.Effect<A, E, R>, timeout: Timeout) => timeout.protect(self))

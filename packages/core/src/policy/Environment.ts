@@ -1,0 +1,159 @@
+/**
+ * Options of a standard policy from the environment: `RESILIENCE_<NAME>_<VARIABLE>`, the name in upper case with `_` for
+ * whatever is neither a letter nor a digit. Spans are written like `2 seconds`; deadline and timeout may be `none`.
+ */
+import { Config, ConfigError, Effect, Either, Option } from "effect"
+import * as Backoff from "../Backoff.js"
+import * as CircuitOptions from "../CircuitOptions.js"
+import { type Checked, fraction, integer, InvalidOptions, type Problem, span, spanOrNone } from "../InvalidOptions.js"
+import { type Settings, type StandardOptions, strict } from "./Options.js"
+
+/** What each variable sets, and how its text is read; every value is a number, Infinity for `none`. */
+const variables = {
+  DEADLINE: { option: "deadline", read: spanOrNone },
+  TIMEOUT: { option: "timeout", read: spanOrNone },
+  RETRY_MAX_RETRIES: { option: "retry.maxRetries", read: (at, text) => integer(at, Number(text), 0) },
+  RETRY_BASE: { option: "retry.backoff.base", read: (at, text) => span(at, text) },
+  RETRY_CAP: { option: "retry.backoff.cap", read: (at, text) => span(at, text) },
+  RETRY_MAX_RETRY_AFTER: { option: "retry.maxRetryAfter", read: (at, text) => span(at, text, 0) },
+  CIRCUIT_BREAKER_CONSECUTIVE: {
+    option: "circuitBreaker.tripPolicy.failures",
+    read: (at, text) => integer(at, Number(text), 1, 1_000_000)
+  },
+  CIRCUIT_BREAKER_RATE: {
+    option: "circuitBreaker.tripPolicy.threshold",
+    read: (at, text) => fraction(at, Number(text), "0 excluded")
+  },
+  CIRCUIT_BREAKER_WINDOW: { option: "circuitBreaker.tripPolicy.window.duration", read: (at, text) => span(at, text) },
+  CIRCUIT_BREAKER_MINIMUM_CALLS: {
+    option: "circuitBreaker.tripPolicy.minimumCalls",
+    read: (at, text) => integer(at, Number(text), 1)
+  },
+  CIRCUIT_BREAKER_OPEN_DURATION: { option: "circuitBreaker.openDuration", read: (at, text) => span(at, text) },
+  BULKHEAD_MAX_CONCURRENT: { option: "bulkhead.maxConcurrent", read: (at, text) => integer(at, Number(text), 1) },
+  BULKHEAD_MAX_QUEUE: { option: "bulkhead.maxQueue", read: (at, text) => integer(at, Number(text), 0) },
+  BULKHEAD_MAX_WAIT: { option: "bulkhead.maxWait", read: (at, text) => span(at, text) }
+} satisfies Record<string, { option: string; read: (option: string, text: string) => Checked<number> }>
+
+type Name = keyof typeof variables
+type Given = { readonly [N in Name]?: number }
+
+const isName = (name: string): name is Name => Object.hasOwn(variables, name)
+const names: ReadonlyArray<Name> = Object.keys(variables).filter(isName)
+
+/** `payment-eu` reads its timeout from `RESILIENCE_PAYMENT_EU_TIMEOUT`. */
+const variableOf = (policy: string, name: Name): string =>
+  `RESILIENCE_${policy.toUpperCase().replaceAll(/[^A-Z0-9]+/g, "_")}_${name}`
+
+const orNone = (millis: number | undefined) => (millis === Infinity ? "none" : millis)
+
+const partOf = <O extends object>(option: O | "none" | undefined): Partial<O> =>
+  option === undefined || option === "none" ? {} : option
+
+/** Whether any variable of a group was given; an unmentioned group stays as it was, also when that is `"none"`. */
+const mentions = (given: Given, group: string): boolean => names.some((n) => n.startsWith(group) && given[n] !== undefined)
+
+/** Leaves out what is undefined, so that it does not hide a default. */
+const defined = <O extends object>(options: O): O => {
+  const copy = { ...options }
+  for (const key of Reflect.ownKeys(copy)) if (Reflect.get(copy, key) === undefined) Reflect.deleteProperty(copy, key)
+  return copy
+}
+
+const backoff = (given: Given): Backoff.Backoff | undefined =>
+  given.RETRY_BASE === undefined && given.RETRY_CAP === undefined
+    ? undefined
+    : Backoff.fullJitter({
+        base: given.RETRY_BASE ?? Math.min(100, given.RETRY_CAP ?? 100),
+        cap: given.RETRY_CAP ?? Math.max(2_000, given.RETRY_BASE ?? 0)
+      })
+
+const tripPolicy = (given: Given): CircuitOptions.TripPolicy | undefined => {
+  if (given.CIRCUIT_BREAKER_CONSECUTIVE !== undefined) {
+    return CircuitOptions.consecutive(given.CIRCUIT_BREAKER_CONSECUTIVE)
+  }
+  const { CIRCUIT_BREAKER_MINIMUM_CALLS, CIRCUIT_BREAKER_RATE, CIRCUIT_BREAKER_WINDOW } = given
+  const values = [CIRCUIT_BREAKER_MINIMUM_CALLS, CIRCUIT_BREAKER_RATE, CIRCUIT_BREAKER_WINDOW]
+  if (values.every((value) => value === undefined)) return undefined
+  return CircuitOptions.rate({
+    threshold: CIRCUIT_BREAKER_RATE ?? 0.5,
+    window: CircuitOptions.time(CIRCUIT_BREAKER_WINDOW ?? "30 seconds"),
+    minimumCalls: CIRCUIT_BREAKER_MINIMUM_CALLS
+  })
+}
+
+const merged = (defaults: StandardOptions, given: Given): StandardOptions => ({
+  ...defaults,
+  ...defined({ deadline: orNone(given.DEADLINE), timeout: orNone(given.TIMEOUT) }),
+  ...(mentions(given, "RETRY_") && {
+    retry: {
+      ...partOf(defaults.retry),
+      ...defined({
+        maxRetries: given.RETRY_MAX_RETRIES,
+        backoff: backoff(given),
+        maxRetryAfter: given.RETRY_MAX_RETRY_AFTER
+      })
+    }
+  }),
+  ...(mentions(given, "CIRCUIT_BREAKER_") && {
+    circuitBreaker: {
+      ...partOf(defaults.circuitBreaker),
+      ...defined({ tripPolicy: tripPolicy(given), openDuration: given.CIRCUIT_BREAKER_OPEN_DURATION })
+    }
+  }),
+  ...(mentions(given, "BULKHEAD_") && {
+    bulkhead: {
+      ...partOf(defaults.bulkhead),
+      ...defined({
+        maxConcurrent: given.BULKHEAD_MAX_CONCURRENT,
+        maxQueue: given.BULKHEAD_MAX_QUEUE,
+        maxWait: given.BULKHEAD_MAX_WAIT
+      })
+    }
+  })
+})
+
+const invalid = (variable: string, { allowed, value }: Problem): ConfigError.ConfigError =>
+  ConfigError.InvalidData([variable], `is ${value}, but must be ${allowed}`)
+
+/** Reads one variable: its value, nothing if it is not set, or what is wrong with it. */
+const read = (
+  policy: string,
+  name: Name
+): Effect.Effect<Either.Either<Given, ReadonlyArray<ConfigError.ConfigError>>> => {
+  const variable = variableOf(policy, name)
+  return Effect.map(Effect.either(Config.option(Config.string(variable))), (text) => {
+    if (Either.isLeft(text)) return Either.left([text.left])
+    if (Option.isNone(text.right)) return Either.right({})
+    const checked: Checked<number> = variables[name].read(variables[name].option, text.right.value.trim())
+    return Either.mapBoth(checked, {
+      onLeft: (problems) => problems.map((problem) => invalid(variable, problem)),
+      onRight: (value): Given => ({ [name]: value })
+    })
+  })
+}
+
+const failAll = (errors: ReadonlyArray<ConfigError.ConfigError>) =>
+  Effect.mapError(
+    Effect.validateAll(errors, (error) => Effect.fail(error), { discard: true }),
+    (all) => all.reduce((left, right) => ConfigError.And(left, right))
+  )
+
+/** The checked options: the defaults, and whatever the environment says instead. All bad values are told at once. */
+export const settings = (
+  policy: string,
+  defaults: StandardOptions
+): Effect.Effect<Settings, ConfigError.ConfigError> =>
+  Effect.gen(function* () {
+    const all = yield* Effect.forEach(names, (name) => read(policy, name))
+    yield* failAll(all.flatMap((one) => (Either.isLeft(one) ? one.left : [])))
+    const given = all.reduce<Given>((sum, one) => (Either.isRight(one) ? { ...sum, ...one.right } : sum), {})
+    const set = names.filter((name) => given[name] !== undefined)
+    const checked = strict(merged(defaults, given))
+    if (Either.isRight(checked)) return checked.right
+    const problems = checked.left
+    if (set.length === 0) return yield* Effect.die(new InvalidOptions({ policy, problems }))
+    const nameOf = (problem: Problem) => set.find((name) => variables[name].option === problem.option) ?? set[0]
+    yield* failAll(problems.map((problem) => invalid(variableOf(policy, nameOf(problem) ?? "TIMEOUT"), problem)))
+    return yield* Effect.die(new InvalidOptions({ policy, problems }))
+  })

@@ -1,0 +1,97 @@
+/**
+ * The options of `Policy.standard`, their defaults and their checks.
+ */
+import { Duration, Either } from "effect"
+import * as Bulkhead from "../Bulkhead.js"
+import * as CircuitOptions from "../CircuitOptions.js"
+import { also, type Checked, every, map, spanOrNone, valid } from "../InvalidOptions.js"
+import type * as Outcome from "../Outcome.js"
+import * as Retry from "../Retry.js"
+
+/** The pool of connections or sockets that the calls draw from, for `explain`. */
+export interface Pool {
+  readonly name: string
+  /** How many connections it has. From 1. */
+  readonly size: number
+}
+
+/** As `Bulkhead.Options`; `maxConcurrent` defaults to 50. */
+export type BulkheadOptions = { readonly [K in keyof Bulkhead.Options]?: Bulkhead.Options[K] | undefined }
+
+export interface StandardOptions {
+  /** The budget of a call, retries and waits included. From 1 ms; default 10 seconds, or `timeout` if that is longer. */
+  readonly deadline?: Duration.DurationInput | "none" | undefined
+  /** The limit of one attempt. From 1 ms to `deadline`; default 2 seconds, or `deadline` if that is shorter. */
+  readonly timeout?: Duration.DurationInput | "none" | undefined
+  /** Default 2 retries with full jitter, base 100 ms, cap 2 seconds. */
+  readonly retry?: Retry.Options | "none" | undefined
+  /** Default a rate of 0.5 over 30 seconds with at least 20 calls, open for 30 seconds. */
+  readonly circuitBreaker?: CircuitOptions.Options | "none" | undefined
+  /** Default 50 at a time, without a line. */
+  readonly bulkhead?: BulkheadOptions | "none" | undefined
+  /** How an exit counts, for retry and breaker alike. Default `Outcome.classify`. */
+  readonly classify?: Outcome.Classify | undefined
+  /** Whether the operation may be repeated without harm; `explain` warns of retries where it may not. */
+  readonly idempotent?: boolean | undefined
+  /** What the calls draw from; `explain` compares it with the bulkhead. */
+  readonly pool?: Pool | undefined
+}
+
+/** Options that were checked. Infinity stands for "none". */
+export interface Settings {
+  readonly deadlineMillis: number
+  readonly timeoutMillis: number
+  readonly retry: Retry.Settings | undefined
+  readonly circuit: CircuitOptions.Settings | undefined
+  readonly bulkhead: Bulkhead.Settings | undefined
+}
+
+const defaultDeadlineMillis = 10_000
+const defaultTimeoutMillis = 2_000
+const defaultMaxConcurrent = 50
+
+const orElse = (checked: Checked<number>, otherwise: number): number => Either.getOrElse(checked, () => otherwise)
+
+const part = <O extends object, A>(option: O | "none" | undefined, check: (options: Partial<O>) => Checked<A>) =>
+  option === "none" ? valid<A | undefined>(undefined) : map(check(option ?? {}), (value): A | undefined => value)
+
+/** Checks each option by itself; how they fit together, `standard` and `explain` say. */
+export const loose = (options: StandardOptions): Checked<Settings> => {
+  const given = orElse(spanOrNone("timeout", options.timeout ?? defaultTimeoutMillis), defaultTimeoutMillis)
+  const least = options.timeout === undefined || given === Infinity ? 0 : given
+  const deadline = spanOrNone("deadline", options.deadline ?? Math.max(defaultDeadlineMillis, least))
+  const deadlineMillis = orElse(deadline, defaultDeadlineMillis)
+  const timeout = spanOrNone("timeout", options.timeout ?? Math.min(defaultTimeoutMillis, deadlineMillis))
+  const timeoutMillis = orElse(timeout, defaultTimeoutMillis)
+  const attempt = Math.min(timeoutMillis, deadlineMillis)
+  const probe = Math.min(deadlineMillis, 2_147_483_647)
+  return every<Settings>({
+    deadlineMillis: deadline,
+    timeoutMillis: timeout,
+    retry: part(options.retry, (retry) =>
+      Retry.settings(retry, "retry.", attempt === Infinity ? 0 : Math.ceil(attempt / 10))
+    ),
+    circuit: part(options.circuitBreaker, (circuit) =>
+      CircuitOptions.settings(circuit, "circuitBreaker.", {
+        patienceMillis: attempt === Infinity ? undefined : Math.ceil(attempt / 2),
+        probeTimeoutMillis:
+          deadlineMillis !== Infinity ? probe : timeoutMillis !== Infinity ? 2 * timeoutMillis : undefined
+      })
+    ),
+    bulkhead: part<BulkheadOptions, Bulkhead.Settings>(options.bulkhead, (bulkhead) =>
+      Bulkhead.settings({ ...bulkhead, maxConcurrent: bulkhead.maxConcurrent ?? defaultMaxConcurrent }, "bulkhead.")
+    )
+  })
+}
+
+/** As `loose`, and refuses options that contradict each other. */
+export const strict = (options: StandardOptions): Checked<Settings> =>
+  also(
+    loose(options),
+    ({ deadlineMillis, timeoutMillis }) => timeoutMillis === Infinity || timeoutMillis <= deadlineMillis,
+    ({ deadlineMillis, timeoutMillis }) => ({
+      option: "timeout",
+      value: Duration.format(Duration.millis(timeoutMillis)),
+      allowed: `at most the deadline, ${Duration.format(Duration.millis(deadlineMillis))}`
+    })
+  )

@@ -1,0 +1,175 @@
+/**
+ * Puts a policy around every method of a service, as a Layer over the real one.
+ *
+ * Protected are members that are effects, and functions that give effects. Everything else passes through: plain values,
+ * functions that give them, and data that is an Effect by type only (Option, Either, Ref, Deferred, Queue, Tag, ...).
+ * Streams pass through as they are: protect the effect that opens them. Methods are called with the real service as
+ * `this`, so private fields work; the real service is never touched, so a frozen one works too.
+ */
+import { Context, Deferred, Effect, Either, Fiber, FiberRef, Layer, Option, Predicate, Queue, Ref } from "effect"
+import type { Standard, StandardError } from "./Standard.js"
+
+/** Effects by type that are data by nature. */
+type Data =
+  | Option.Option<unknown>
+  | Either.Either<unknown, unknown>
+  | Context.Tag<never, unknown>
+
+type Invariant<T> =
+  T extends Ref.Ref<infer _> ? true : T extends Deferred.Deferred<infer _, infer _> ? true : T extends Queue.Queue<infer _> ? true : false
+
+/** What a member gives, called or not. */
+type Given<M> = M extends (...args: never) => infer Out ? Out : M
+
+/** The name of a method whose declared errors lack the policy's, or never. */
+type Lacks<K, T, E> = T extends Data
+  ? never
+  : Invariant<T> extends true
+    ? never
+    : T extends Effect.Effect<infer _, infer E2, infer _>
+      ? [E] extends [E2]
+        ? never
+        : K
+      : never
+
+type Unadmitted<S, E> = { [K in keyof S]: Lacks<K, Given<S[K]>, E> }[keyof S]
+
+/** What the compiler says of a service whose methods do not declare the policy's errors. */
+export interface MethodMustDeclare<Method, Errors> {
+  readonly "method does not declare the errors of its policy": Method
+  readonly errors: Errors
+}
+
+type Admits<S> = [Unadmitted<S, StandardError>] extends [never]
+  ? unknown
+  : MethodMustDeclare<Unadmitted<S, StandardError>, StandardError>
+
+/** The service type with the policy's errors added to each method. A generic method loses its parameter. */
+export type Protected<S> = {
+  readonly [K in keyof S]: S[K] extends Effect.Effect<infer A, infer E, infer R>
+    ? Effect.Effect<A, E | StandardError, R>
+    : S[K] extends (...args: infer Args) => Effect.Effect<infer A, infer E, infer R>
+      ? (...args: Args) => Effect.Effect<A, E | StandardError, R>
+      : S[K]
+}
+
+export interface ProtectServiceOptions<S> {
+  /** The methods that may be repeated without harm. Default none: all others are attempted once. */
+  readonly repeatable?: ReadonlyArray<keyof S> | undefined
+}
+
+const dataTypeIds: ReadonlyArray<symbol> = [
+  Ref.RefTypeId,
+  Deferred.DeferredTypeId,
+  Queue.EnqueueTypeId,
+  Queue.DequeueTypeId,
+  FiberRef.FiberRefTypeId,
+  Fiber.FiberTypeId
+]
+
+const isCall = (u: unknown): u is Effect.Effect<unknown, unknown, unknown> =>
+  Effect.isEffect(u) &&
+  !Option.isOption(u) &&
+  !Either.isEither(u) &&
+  !Context.isTag(u) &&
+  !dataTypeIds.some((id) => Predicate.hasProperty(u, id))
+
+const keysOf = (service: object): ReadonlySet<PropertyKey> => {
+  const own = Reflect.ownKeys(service).filter((key) => key !== "constructor")
+  const parent: unknown = Object.getPrototypeOf(service)
+  return Predicate.isObject(parent) && parent !== Object.prototype && parent !== Function.prototype
+    ? new Set([...own, ...keysOf(parent)])
+    : new Set(own)
+}
+
+type Around = (key: PropertyKey) => Standard["protect"]
+
+const guarded = (member: unknown, service: object, protect: Standard["protect"]): unknown => {
+  if (isCall(member)) return protect(member)
+  if (typeof member !== "function" || Context.isTag(member)) return member
+  return (...args: ReadonlyArray<unknown>): unknown => {
+    const given: unknown = Reflect.apply(member, service, args)
+    return isCall(given) ? protect(given) : given
+  }
+}
+
+/** An object that looks like the service and puts a policy around what its members do. */
+const mirror = <S extends object>(service: object, around: Around): S => {
+  const copy: S = Object.create(Object.getPrototypeOf(service))
+  const made = new Map<PropertyKey, { readonly of: unknown; readonly guarded: unknown }>()
+  for (const key of keysOf(service)) {
+    Object.defineProperty(copy, key, {
+      enumerable: true,
+      configurable: true,
+      get: () => {
+        const of: unknown = Reflect.get(service, key, service)
+        const known = made.get(key)
+        if (known !== undefined && known.of === of) return known.guarded
+        const member = guarded(of, service, around(key))
+        made.set(key, { of, guarded: member })
+        return member
+      }
+    })
+  }
+  return copy
+}
+
+const aroundBy = (policy: Standard, repeatable: ReadonlyArray<PropertyKey>): Around => {
+  const once = policy.with({ repeatable: false })
+  return (key) => (repeatable.includes(key) ? policy.protect : once.protect)
+}
+
+/**
+ * A Layer over the real service, under the same tag. Compiles only if every method that gives an effect already declares
+ * the policy's errors, so generic methods and overloads survive. Only methods named in `repeatable` are retried.
+ *
+ * Provide the real service to it. Merging it with the real one instead silently gives one or the other.
+ *
+ * @example
+ * ```ts
+ * import { Policy } from "@effect-resilience/core"
+ * import { Context, Effect, Layer } from "effect"
+ *
+ * class Payments extends Context.Tag("app/Payments")<
+ *   Payments,
+ *   { readonly charge: (cents: number) => Effect.Effect<string, Policy.StandardError> }
+ * >() {}
+ * class PaymentPolicy extends Context.Tag("app/PaymentPolicy")<PaymentPolicy, Policy.Standard>() {}
+ *
+ * const real = Layer.succeed(Payments, { charge: (cents) => Effect.succeed(`charged ${cents}`) })
+ * const safe = Policy.protectService(Payments, PaymentPolicy).pipe(
+ *   Layer.provide([real, Policy.layer(PaymentPolicy, "payment")])
+ * )
+ * const program = Effect.flatMap(Payments, (payments) => payments.charge(100))
+ * Effect.runPromise(Effect.provide(program, safe)).then(console.log)
+ * ```
+ */
+export const protectService = <I, S extends object, PI>(
+  tag: Context.Tag<I, S> & Admits<S>,
+  policy: Context.Tag<PI, Standard>,
+  options: ProtectServiceOptions<S> = {}
+): Layer.Layer<I, never, I | PI> => protectedLayer<I, S, PI, I, S>(tag, policy, tag, options)
+
+/**
+ * As `protectService`, under another tag whose methods carry the added errors. A generic method loses its type parameter
+ * and an overloaded one all but its last signature: TypeScript cannot keep them.
+ */
+export const protectServiceAs = <I, S extends object, PI, I2, S2 extends object>(
+  from: Context.Tag<I, S>,
+  policy: Context.Tag<PI, Standard>,
+  to: Context.Tag<I2, S2> & (Protected<S> extends S2 ? unknown : never),
+  options: ProtectServiceOptions<S> = {}
+): Layer.Layer<I2, never, I | PI> => protectedLayer<I, S, PI, I2, S2>(from, policy, to, options)
+
+const protectedLayer = <I, S extends object, PI, I2, S2 extends object>(
+  from: Context.Tag<I, S>,
+  policyTag: Context.Tag<PI, Standard>,
+  to: Context.Tag<I2, S2>,
+  options: ProtectServiceOptions<S>
+): Layer.Layer<I2, never, I | PI> =>
+  Layer.effect(
+    to,
+    Effect.map(Effect.all([from, policyTag]), ([service, policy]) =>
+      mirror<S2>(service, aroundBy(policy, options.repeatable ?? []))
+    )
+  )

@@ -1,0 +1,2 @@
+export * as HttpOutcome from "./HttpOutcome.js"
+export * as RetryAfter from "./RetryAfter.js"

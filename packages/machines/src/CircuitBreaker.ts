@@ -1,0 +1,246 @@
+/**
+ * The decisions of a circuit breaker: may this call go through, and what does its outcome change?
+ *
+ * Closed lets every call through and counts; when the trip policy is breached it opens. Open lets nothing through until
+ * `openMillis` have passed; the next call from exactly that moment on is a probe. Half-open lets at most `probes` calls
+ * through at a time; `successThreshold` successes close it, one failure opens it again.
+ *
+ * Every transition starts a new generation and every permit carries the one it was granted in; the outcome of a call
+ * from an older generation changes nothing. A probe that has not settled `probeTimeoutMillis` after it began loses its
+ * place and the circuit opens again: a dependency that hangs cannot block its own recovery.
+ *
+ * There is no timer. `acquire` and `settle` first take the one step that the clock alone has made due (Open to HalfOpen,
+ * or HalfOpen back to Open) and report it with `atMillis` the moment it became due; `snapshot` reads as if all such
+ * steps had been taken. Two steps can be due at once, a probe's end and the end of the opening that follows: `acquire`
+ * takes only the first and refuses with `retryAfterMillis: 0`, and its caller asks again.
+ *
+ * Times are monotonic milliseconds. Source: Michael Nygard, "Release It!", 2nd edition, 2018, chapter 5; half-open
+ * probing and generations as in Sony's gobreaker and Resilience4j.
+ */
+import type {
+  Admitted,
+  Cause,
+  Closed,
+  Config,
+  Decision,
+  HalfOpen,
+  Open,
+  Outcome,
+  Permit,
+  Rejected,
+  Snapshot,
+  State,
+  Transition
+} from "./CircuitState.js"
+import * as TripPolicy from "./TripPolicy.js"
+import * as Window from "./Window.js"
+
+export type * from "./CircuitState.js"
+
+const due: Cause = { _tag: "Due" }
+const probeFailed: Cause = { _tag: "ProbeFailed" }
+
+/** A closed circuit that was told nothing. */
+export const initial = (config: Config): State => ({
+  _tag: "Closed",
+  generation: 0,
+  openings: 0,
+  jitter: 0.5,
+  window: Window.empty(config.tripPolicy.window),
+  sinceMillis: 0,
+  lastOpenMillis: 0
+})
+
+/** The same state, with another random number in [0, 1) for its next opening. */
+export const withJitter = (state: State, random: number): State => ({ ...state, jitter: random })
+
+const jittered = (config: Config, opening: number, random: number): number =>
+  Math.max(1, Math.round(config.openMillis(opening) * (1 + config.openJitter * (2 * random - 1))))
+
+const hinted = (config: Config, retryAfterMillis: number): number =>
+  Math.min(config.maxOpenMillis, Math.ceil(retryAfterMillis))
+
+type Step<S extends State> = readonly [transition: Transition, state: S]
+
+const open = (state: Closed | HalfOpen, openings: number, openMillis: number, cause: Cause, at: number): Step<Open> => [
+  { from: state._tag, to: "Open", cause, atMillis: at },
+  {
+    _tag: "Open",
+    generation: state.generation + 1,
+    openings,
+    jitter: state.jitter,
+    sinceMillis: at,
+    openMillis,
+    cause
+  }
+]
+
+const reopen = (config: Config, state: HalfOpen, cause: Cause, retryAfterMillis: number, at: number): Step<Open> => {
+  const openings = state.openings + 1
+  const own = jittered(config, openings, state.jitter)
+  return open(state, openings, Math.max(own, hinted(config, retryAfterMillis)), cause, at)
+}
+
+/** How many openings in a row a closed circuit remembers: none once it stayed closed as long as it was last open. */
+const openingsRemembered = (state: Closed, nowMillis: number): number =>
+  nowMillis - state.sinceMillis >= state.lastOpenMillis ? 0 : state.openings
+
+const trip = (config: Config, state: Closed, cause: Cause, retryAfterMillis: number, at: number): Step<Open> => {
+  const openings = openingsRemembered(state, at) + 1
+  const own = jittered(config, openings, state.jitter)
+  return open(state, openings, Math.max(own, hinted(config, retryAfterMillis)), cause, at)
+}
+
+const close = (config: Config, state: HalfOpen, successes: number, at: number): Step<Closed> => [
+  { from: "HalfOpen", to: "Closed", cause: { _tag: "ProbesSucceeded", successes }, atMillis: at },
+  {
+    _tag: "Closed",
+    generation: state.generation + 1,
+    openings: state.openings,
+    jitter: state.jitter,
+    window: Window.empty(config.tripPolicy.window),
+    sinceMillis: at,
+    lastOpenMillis: state.openMillis
+  }
+]
+
+/** The one step that the clock alone has made due, if any. */
+const elapse = (config: Config, state: State, nowMillis: number): Step<Open | HalfOpen> | undefined => {
+  if (state._tag === "Open") {
+    const at = state.sinceMillis + state.openMillis
+    if (nowMillis < at) return undefined
+    return [
+      { from: "Open", to: "HalfOpen", cause: due, atMillis: at },
+      {
+        _tag: "HalfOpen",
+        generation: state.generation + 1,
+        openings: state.openings,
+        jitter: state.jitter,
+        openMillis: state.openMillis,
+        successes: 0,
+        probing: []
+      }
+    ]
+  }
+  if (state._tag === "HalfOpen") {
+    const oldest = state.probing[0]
+    if (oldest === undefined || nowMillis < oldest + config.probeTimeoutMillis) return undefined
+    const cause: Cause = { _tag: "ProbeTimedOut", probeTimeoutMillis: config.probeTimeoutMillis }
+    return reopen(config, state, cause, 0, oldest + config.probeTimeoutMillis)
+  }
+  return undefined
+}
+
+const admit = (state: State, nowMillis: number): readonly [Admitted, State] => {
+  const permit = { generation: state.generation, startedMillis: nowMillis }
+  return state._tag === "HalfOpen"
+    ? [
+        { _tag: "Admitted", permit },
+        { ...state, probing: [...state.probing, nowMillis] }
+      ]
+    : [{ _tag: "Admitted", permit }, state]
+}
+
+/** Why this state lets nothing through at `nowMillis`; undefined if it lets a call through. */
+const refusal = (config: Config, state: State, nowMillis: number): Rejected | undefined => {
+  if (state._tag === "Open") {
+    const left = Math.max(0, state.sinceMillis + state.openMillis - nowMillis)
+    return { _tag: "Rejected", state: "Open", retryAfterMillis: left, reason: state.cause }
+  }
+  const oldest = state._tag === "HalfOpen" && state.probing.length >= config.probes ? state.probing[0] : undefined
+  return oldest === undefined
+    ? undefined
+    : {
+        _tag: "Rejected",
+        state: "HalfOpen",
+        retryAfterMillis: Math.max(0, oldest + config.probeTimeoutMillis - nowMillis),
+        reason: { _tag: "Probing", probes: config.probes }
+      }
+}
+
+/** May a call go through at `nowMillis`? */
+export const acquire = (config: Config, state: State, nowMillis: number): readonly [Decision, State] => {
+  const step = elapse(config, state, nowMillis)
+  if (step === undefined) {
+    const refused = refusal(config, state, nowMillis)
+    return refused === undefined ? admit(state, nowMillis) : [refused, state]
+  }
+  const [transition, next] = step
+  const refused = refusal(config, next, nowMillis)
+  if (refused !== undefined) return [{ ...refused, transition }, next]
+  const [admitted, after] = admit(next, nowMillis)
+  return [{ ...admitted, transition }, after]
+}
+
+/** The state as it is at `nowMillis`, with every step taken that the clock alone has made due. */
+export const at = (config: Config, state: State, nowMillis: number): State => {
+  const step = elapse(config, state, nowMillis)
+  return step === undefined ? state : at(config, step[1], nowMillis)
+}
+
+/** What `acquire` would refuse with at `nowMillis`, without asking for a permit; undefined if it would admit. */
+export const peek = (config: Config, state: State, nowMillis: number): Rejected | undefined =>
+  state._tag === "Closed" ? undefined : refusal(config, at(config, state, nowMillis), nowMillis)
+
+const settleClosed = (
+  config: Config,
+  state: Closed,
+  outcome: Outcome,
+  nowMillis: number
+): readonly [Transition | undefined, State] => {
+  if (outcome._tag === "Ignored") return [undefined, state]
+  const window = Window.add(config.tripPolicy.window, state.window, outcome._tag === "Failure", nowMillis)
+  const breach = TripPolicy.breach(config.tripPolicy, window)
+  return breach === undefined
+    ? [undefined, { ...state, window }]
+    : trip(config, state, breach, outcome._tag === "Failure" ? outcome.retryAfterMillis : 0, nowMillis)
+}
+
+const settleProbe = (
+  config: Config,
+  state: HalfOpen,
+  permit: Permit,
+  outcome: Outcome,
+  nowMillis: number
+): readonly [Transition | undefined, State] => {
+  const place = state.probing.indexOf(permit.startedMillis)
+  const probing = state.probing.filter((_, index) => index !== place)
+  if (outcome._tag === "Failure") return reopen(config, state, probeFailed, outcome.retryAfterMillis, nowMillis)
+  if (outcome._tag === "Ignored") {
+    if (outcome.retryAfterMillis <= 0) return [undefined, { ...state, probing }]
+    const openMillis = Math.max(1, hinted(config, outcome.retryAfterMillis))
+    const cause: Cause = { _tag: "ProbeDeferred", retryAfterMillis: outcome.retryAfterMillis }
+    return open(state, state.openings, openMillis, cause, nowMillis)
+  }
+  const successes = state.successes + 1
+  return successes >= config.successThreshold
+    ? close(config, state, successes, nowMillis)
+    : [undefined, { ...state, successes, probing }]
+}
+
+/** What the outcome of an admitted call changes. */
+export const settle = (
+  config: Config,
+  state: State,
+  permit: Permit,
+  outcome: Outcome,
+  nowMillis: number
+): readonly [Transition | undefined, State] => {
+  if (permit.generation !== state.generation || state._tag === "Open") return [undefined, state]
+  if (state._tag === "Closed") return settleClosed(config, state, outcome, nowMillis)
+  return elapse(config, state, nowMillis) ?? settleProbe(config, state, permit, outcome, nowMillis)
+}
+
+export const snapshot = (config: Config, state: State, nowMillis: number): Snapshot => {
+  const present = at(config, state, nowMillis)
+  const window =
+    present._tag === "Closed" ? Window.advance(config.tripPolicy.window, present.window, nowMillis) : undefined
+  return {
+    state: present._tag,
+    calls: window?.calls ?? 0,
+    failures: window?.failures ?? 0,
+    openings: present._tag === "Closed" ? openingsRemembered(present, nowMillis) : present.openings,
+    retryAfterMillis: present._tag === "Open" ? present.sinceMillis + present.openMillis - nowMillis : 0,
+    probing: present._tag === "HalfOpen" ? present.probing.length : 0
+  }
+}

@@ -1,0 +1,119 @@
+/**
+ * What a circuit breaker's machine is told, holds and answers: plain data, milliseconds for times and spans.
+ */
+import type * as TripPolicy from "./TripPolicy.js"
+import type * as Window from "./Window.js"
+
+export interface Config {
+  readonly tripPolicy: TripPolicy.TripPolicy
+  /** How long the n-th opening in a row lasts, n = 1, 2, ..., in milliseconds, >= 1. */
+  readonly openMillis: (opening: number) => number
+  /** Each opening is stretched or shrunk by up to this share of itself, 0..1. */
+  readonly openJitter: number
+  /** A dependency's own wish can lengthen an opening up to this, in milliseconds. */
+  readonly maxOpenMillis: number
+  /** How many probes may be under way at a time, >= 1. */
+  readonly probes: number
+  /** How many probes must succeed to close, >= 1. */
+  readonly successThreshold: number
+  /** A probe that has not settled by then is given up, in milliseconds, >= 1. */
+  readonly probeTimeoutMillis: number
+}
+
+/** How a call counts. `retryAfterMillis` is what the dependency asked for, 0 if it asked for nothing. */
+export interface Outcome {
+  readonly _tag: "Success" | "Failure" | "Ignored"
+  readonly retryAfterMillis: number
+}
+
+export type StateName = "Closed" | "Open" | "HalfOpen"
+
+export type Cause =
+  | TripPolicy.Breach
+  /** The opening is over. */
+  | { readonly _tag: "Due" }
+  | { readonly _tag: "ProbeFailed" }
+  | { readonly _tag: "ProbeTimedOut"; readonly probeTimeoutMillis: number }
+  /** The dependency answered a probe with a wish to be left alone. */
+  | { readonly _tag: "ProbeDeferred"; readonly retryAfterMillis: number }
+  | { readonly _tag: "ProbesSucceeded"; readonly successes: number }
+
+export interface Transition {
+  readonly from: StateName
+  readonly to: StateName
+  readonly cause: Cause
+  /** When it became due. */
+  readonly atMillis: number
+}
+
+/** Why a call is refused: the cause of the opening, or that all probes are under way. */
+export type Reason = Cause | { readonly _tag: "Probing"; readonly probes: number }
+
+interface Common {
+  readonly generation: number
+  /** How many openings in a row there were. */
+  readonly openings: number
+  /** The random number in [0, 1) that the next opening is stretched by; 0.5 leaves it as it is. */
+  readonly jitter: number
+}
+
+export interface Closed extends Common {
+  readonly _tag: "Closed"
+  readonly window: Window.Window
+  readonly sinceMillis: number
+  /** How long the last opening was planned to be; 0 before the first. */
+  readonly lastOpenMillis: number
+}
+
+export interface Open extends Common {
+  readonly _tag: "Open"
+  readonly sinceMillis: number
+  readonly openMillis: number
+  readonly cause: Cause
+}
+
+export interface HalfOpen extends Common {
+  readonly _tag: "HalfOpen"
+  readonly openMillis: number
+  readonly successes: number
+  /** When each probe under way began, oldest first. */
+  readonly probing: ReadonlyArray<number>
+}
+
+export type State = Closed | Open | HalfOpen
+
+export interface Permit {
+  readonly generation: number
+  readonly startedMillis: number
+}
+
+export interface Admitted {
+  readonly _tag: "Admitted"
+  readonly permit: Permit
+  readonly transition?: Transition
+}
+
+export interface Rejected {
+  readonly _tag: "Rejected"
+  readonly state: "Open" | "HalfOpen"
+  /** Until the next probe may be let through, or the time left of the oldest one under way. */
+  readonly retryAfterMillis: number
+  readonly reason: Reason
+  readonly transition?: Transition
+}
+
+export type Decision = Admitted | Rejected
+
+/** What a reader sees at `nowMillis`. */
+export interface Snapshot {
+  readonly state: StateName
+  /** Calls and failures in the window; 0 unless closed. */
+  readonly calls: number
+  readonly failures: number
+  /** Openings in a row. */
+  readonly openings: number
+  /** Until the next probe may be let through; 0 unless open. */
+  readonly retryAfterMillis: number
+  /** Probes under way. */
+  readonly probing: number
+}

@@ -1,0 +1,6 @@
+export * as Backoff from "./Backoff.js"
+export * as Bulkhead from "./Bulkhead.js"
+export * as CircuitBreaker from "./CircuitBreaker.js"
+export * as Deadline from "./Deadline.js"
+export * as TripPolicy from "./TripPolicy.js"
+export * as Window from "./Window.js"
