@@ -5,7 +5,7 @@ import { CircuitBreaker as Machine } from "@effect-resilience/machines"
 import { Data, Duration, Effect, Exit, MutableRef, Option } from "effect"
 import type { Settings } from "./CircuitOptions.js"
 import type { Judge } from "./Classifier.js"
-import { DeadlineExceeded } from "./Deadline.js"
+import { DeadlineExceeded, inForce } from "./Deadline.js"
 import { type AnyFiber, drawn, nowMillis } from "./FiberTime.js"
 import * as Outcome from "./Outcome.js"
 import * as Telemetry from "./Telemetry.js"
@@ -157,23 +157,27 @@ export class Circuit {
 const hintMillis = (outcome: Outcome.Outcome): number =>
   Option.match(Outcome.retryAfter(outcome), { onNone: () => 0, onSome: Duration.toMillis })
 
-/** Whether a deadline that somebody else set cut the call short. */
-const byForeignDeadline = (exit: Exit.Exit<unknown, unknown>): boolean =>
-  Option.exists(Outcome.typedError(exit), (error) => error instanceof DeadlineExceeded && error.where === "in-flight")
+/** Whether the budget that the call was made in has ended, and took it along. A budget inside the call is the call's own. */
+const byCallersDeadline = (fiber: AnyFiber, exit: Exit.Exit<unknown, unknown>): boolean => {
+  const outer = inForce(fiber)
+  return (
+    outer !== undefined &&
+    nowMillis(fiber) >= outer.dueMillis &&
+    Option.exists(Outcome.typedError(exit), (error) => error instanceof DeadlineExceeded && error.where === "in-flight")
+  )
+}
 
 /** Runs an effect that was admitted, and settles its outcome whatever happens to it. */
 export const settled = <A, E, R>(
   self: Effect.Effect<A, E, R>,
   circuit: Circuit,
   permit: Permit,
-  judge: Judge<A, E>,
-  isOwnDeadline: (error: unknown) => boolean = () => false
+  judge: Judge<A, E>
 ): Effect.Effect<A, E, R> => {
   const settle = (exit: Exit.Exit<A, E>): Effect.Effect<A, E> =>
     Effect.withFiberRuntime<A, E>((fiber) => {
-      const foreign = byForeignDeadline(exit) && !Option.exists(Outcome.typedError(exit), isOwnDeadline)
       const verdict =
-        foreign || Outcome.wasCutShort(exit)
+        Outcome.wasCutShort(exit) || byCallersDeadline(fiber, exit)
           ? { outcome: circuit.cutShort(fiber, permit), exit }
           : judge(fiber, exit)
       return Effect.zipRight(circuit.settle(permit, verdict.outcome), verdict.exit)

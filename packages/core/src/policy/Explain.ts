@@ -37,6 +37,11 @@ const tripText = (settings: NonNullable<Settings["circuit"]>): string => {
   return `${tripPolicy.threshold} of at least ${tripPolicy.minimumCalls} calls failed over ${over}`
 }
 
+const lineText = ({ maxQueue, maxWaitMillis }: NonNullable<Settings["bulkhead"]>): string => {
+  if (maxQueue === 0) return "nobody waits"
+  return maxWaitMillis === Infinity ? `${maxQueue} may wait` : `${maxQueue} may wait, ${show(maxWaitMillis)} at most`
+}
+
 const layers = ({ bulkhead, circuit, deadlineMillis, retry, timeoutMillis }: Settings): ReadonlyArray<Layer> => [
   ...(deadlineMillis === Infinity ? [] : [{ layer: "deadline" as const, does: `${show(deadlineMillis)} in all` }]),
   ...(bulkhead === undefined
@@ -44,7 +49,7 @@ const layers = ({ bulkhead, circuit, deadlineMillis, retry, timeoutMillis }: Set
     : [
         {
           layer: "bulkhead" as const,
-          does: `${bulkhead.limit} at a time, ${bulkhead.maxQueue} may wait, at most ${show(bulkhead.maxWaitMillis)}`
+          does: `${bulkhead.limit} at a time, ${lineText(bulkhead)}`
         }
       ]),
   ...(circuit === undefined

@@ -103,7 +103,7 @@ class StandardPolicy extends Base implements Standard {
         const own = deadline === outer ? undefined : deadline
         const within = (call: Effect.Effect<A, E | StandardError, R>) =>
           restore(own === undefined ? call : publish(call, own))
-        const call = this.admitted(fiber, own, (permit) => within(this.repeated(self, deadline, permit)))
+        const call = this.admitted((permit) => within(this.repeated(self, deadline, permit)))
         return this.permits === undefined ? call : this.inLine(fiber, restore, deadline, this.permits, call)
       })
     )
@@ -125,15 +125,12 @@ class StandardPolicy extends Base implements Standard {
 
   /** Asks the circuit, and tells it how the call ended. */
   private admitted<A, E, R>(
-    fiber: AnyFiber,
-    own: Machine.Deadline | undefined,
     call: (permit: Permit | undefined) => Effect.Effect<A, E, R>
   ): Effect.Effect<A, E | CircuitOpen, R> {
     const { circuit } = this
     if (circuit === undefined) return call(undefined)
-    const ownHasEnded = () => own !== undefined && nowMillis(fiber) >= own.dueMillis
     return Effect.flatMap(circuit.acquire, (permit) =>
-      settled(call(permit), circuit, permit, this.parts.classifier.judge, ownHasEnded)
+      settled(call(permit), circuit, permit, this.parts.classifier.judge)
     )
   }
 
