@@ -2,7 +2,7 @@
  * A classifier at work for one policy: it never throws, and it reports each kind of error that the default classifier
  * knows nothing about, once.
  */
-import { Exit, Option } from "effect"
+import { type Cause, Exit, Option } from "effect"
 import { type AnyFiber, nowMillis } from "./FiberTime.js"
 import * as Outcome from "./Outcome.js"
 import * as Telemetry from "./Telemetry.js"
@@ -32,6 +32,7 @@ const mostTags = 1_000
 
 export class Classifier {
   private readonly reported = new Set<string>()
+  private readonly thrown = new WeakSet<Cause.Cause<unknown>>()
   constructor(
     private readonly policy: string,
     private readonly own: Outcome.Classify | undefined
@@ -42,9 +43,17 @@ export class Classifier {
     classify === undefined ? this : new Classifier(this.policy, classify)
 
   readonly judge = <A, E>(fiber: AnyFiber, exit: Exit.Exit<A, E>): Verdict<A, E> => {
-    if (this.own !== undefined) return judgeBy<A, E>(this.own)(fiber, exit)
+    if (this.own !== undefined) return this.judgedBy(this.own, fiber, exit)
     if (exit._tag === "Failure") this.report(fiber, exit)
     return { outcome: Outcome.classify(exit), exit }
+  }
+
+  /** Retry and breaker both ask: a classifier's own defect, which the one has met, the other does not judge in turn. */
+  private judgedBy<A, E>(own: Outcome.Classify, fiber: AnyFiber, exit: Exit.Exit<A, E>): Verdict<A, E> {
+    if (exit._tag === "Failure" && this.thrown.has(exit.cause)) return { outcome: Outcome.ignored(), exit }
+    const verdict = judgeBy<A, E>(own)(fiber, exit)
+    if (verdict.exit !== exit && verdict.exit._tag === "Failure") this.thrown.add(verdict.exit.cause)
+    return verdict
   }
 
   private report(fiber: AnyFiber, exit: Exit.Exit<unknown, unknown>): void {

@@ -87,11 +87,12 @@ const within = <A, E, R>(
     const outer = inForce(fiber)
     const now = nowMillis(fiber)
     if (outer !== undefined && Machine.remainingMillis(outer, now) === 0) {
-      return Effect.fail(missed(fiber, outer, "before-start"))
+      return Effect.fail(missed(fiber, outer, "before-start", policy))
     }
     const deadline = Machine.start(policy, millis, outer, now)
-    if (deadline === outer) return self
-    return limited(publish(self, deadline), millis, () => missed(fiber, deadline, "in-flight"))
+    // Armed for the outer budget as well: whoever set that waits for this work no longer if it runs in a daemon.
+    const work = deadline === outer ? self : publish(self, deadline)
+    return limited(work, Machine.remainingMillis(deadline, now), () => missed(fiber, deadline, "in-flight", policy))
   })
 
 class DeadlinePolicy extends Base implements Policy<DeadlineExceeded> {
@@ -146,13 +147,13 @@ export const protect: {
   (
     duration: Duration.DurationInput
   ): <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E | DeadlineExceeded, R>
+  <A, E, R>(self: Effect.Effect<A, E, R>, duration: Duration.DurationInput): Effect.Effect<A, E | DeadlineExceeded, R>
+} = dual(
+  2,
   <A, E, R>(
     self: Effect.Effect<A, E, R>,
     duration: Duration.DurationInput
-  ): Effect.Effect<A, E | DeadlineExceeded, R>
-} = dual(
-  2,
-  <A, E, R>(self: Effect.Effect<A, E, R>, duration: Duration.DurationInput): Effect.Effect<A, E | DeadlineExceeded, R> =>
+  ): Effect.Effect<A, E | DeadlineExceeded, R> =>
     Effect.flatMap(InvalidOptions.orDie("deadline", InvalidOptions.span("duration", duration)), (millis) =>
       within(self, "deadline", millis)
     )

@@ -57,8 +57,12 @@ export const spanOrNone = (option: string, value: unknown): Checked<number> =>
         problems.map((each) => ({ ...each, allowed: `${each.allowed} or "none"` }))
       )
 
+/** What `Duration` would read as no time at all. */
+const isNegative = (value: unknown): boolean =>
+  typeof value === "string" ? value.trimStart().startsWith("-") : typeof value === "number" && !(value >= 0)
+
 const spanMillis = (value: unknown): number | undefined => {
-  if (typeof value === "number" && Number.isNaN(value)) return undefined
+  if (isNegative(value)) return undefined
   const decoded = Duration.decodeUnknown(value)
   return decoded._tag === "None" ? undefined : Math.ceil(Duration.toMillis(decoded.value))
 }

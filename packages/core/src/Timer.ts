@@ -3,12 +3,13 @@
  *
  * As `Effect.timeoutFail`: the work is interrupted when the limit is reached, its finalizers run, uninterruptible work is
  * waited for, and the answer is the limit's even if the work ended well after that. What happens at the limit itself is
- * decided here: a result that is there wins; of two nested limits that are reached together, the outer one wins.
+ * decided here: a result that is there wins, then an interruption of the caller; of two nested limits that are reached
+ * together, the outer one wins.
  *
  * The timer is armed before the work begins, so that work which sleeps exactly as long as it may is woken first.
  */
 import { Cause, Effect, Exit, Fiber, Option, Predicate } from "effect"
-import { nowMillis } from "./FiberTime.js"
+import { type AnyFiber, nowMillis } from "./FiberTime.js"
 
 /** Marks the errors that say a limit was reached. */
 export const LimitTypeId: unique symbol = Symbol.for("@effect-resilience/core/Limit")
@@ -23,6 +24,14 @@ export const limited = <A, E, R, E2>(
   onLimit: () => E2
 ): Effect.Effect<A, E | E2, R> => (millis === Infinity ? self : race(self, millis, onLimit))
 
+/** Waits until one of the two has ended. */
+const eitherHasEnded = (one: AnyFiber, other: AnyFiber): Effect.Effect<void> =>
+  Effect.async((resume) => {
+    const wake = () => resume(Effect.void)
+    one.addObserver(wake)
+    other.addObserver(wake)
+  })
+
 const race = <A, E, R, E2>(
   self: Effect.Effect<A, E, R>,
   millis: number,
@@ -31,22 +40,18 @@ const race = <A, E, R, E2>(
   Effect.uninterruptibleMask((restore) =>
     Effect.withFiberRuntime<A, E | E2, R>((fiber) => {
       const dueMillis = nowMillis(fiber) + millis
-      const interrupt = (loser: Fiber.Fiber<unknown, unknown>) => Fiber.interruptAs(loser, fiber.id())
-      const atLimit = (timer: Exit.Exit<void>, work: Fiber.Fiber<A, E>): Effect.Effect<A, E | E2> =>
-        Effect.flatMap(Fiber.poll(work), (done): Effect.Effect<A, E | E2> => {
-          if (Option.isSome(done)) return Effect.zipRight(Fiber.inheritAll(work), done.value)
-          const answer = Exit.isSuccess(timer) ? Effect.failSync(onLimit) : Exit.failCause(timer.cause)
-          return Effect.zipRight(interrupt(work), answer)
-        })
-      const whenDone = (exit: Exit.Exit<A, E>): Effect.Effect<A, E | E2> =>
+      const end = (loser: AnyFiber) => Fiber.interruptAs(loser, fiber.id())
+      const answer = (exit: Exit.Exit<A, E>): Effect.Effect<A, E | E2> =>
         saysLimitReached(exit) && nowMillis(fiber) >= dueMillis ? Effect.failSync(onLimit) : exit
-      return Effect.raceWith(Effect.interruptible(Effect.sleep(millis)), restore(self), {
-        onSelfDone: atLimit,
-        onOtherDone: (exit, timer) =>
-          Effect.zipRight(
-            interrupt(timer),
-            Effect.suspend(() => whenDone(exit))
-          )
-      })
+      // A daemon: what interrupts the caller must reach the work alone, whose exit then is the answer.
+      return Effect.flatMap(Effect.forkDaemon(Effect.interruptible(Effect.sleep(millis))), (timer) =>
+        Effect.flatMap(Effect.fork(restore(self)), (work) =>
+          Effect.flatMap(Effect.zipRight(eitherHasEnded(timer, work), work.poll), (done) => {
+            if (Option.isNone(done)) return Effect.zipRight(end(work), restore(Effect.failSync(onLimit)))
+            const kept = Exit.isSuccess(done.value) ? work.inheritAll : Effect.void
+            return end(timer).pipe(Effect.zipRight(kept), Effect.zipRight(Effect.suspend(() => answer(done.value))))
+          })
+        )
+      )
     })
   )

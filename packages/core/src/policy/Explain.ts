@@ -27,7 +27,7 @@ export interface Explanation {
   readonly traps: ReadonlyArray<Trap>
 }
 
-const show = (millis: number): string => (millis === Infinity ? "none" : Duration.format(Duration.millis(millis)))
+const show = (millis: number): string => (millis === Infinity ? "for ever" : Duration.format(Duration.millis(millis)))
 
 const tripText = (settings: NonNullable<Settings["circuit"]>): string => {
   const { tripPolicy } = settings.machine

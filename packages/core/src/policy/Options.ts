@@ -4,7 +4,7 @@
 import { Duration, Either } from "effect"
 import * as Bulkhead from "../Bulkhead.js"
 import * as CircuitOptions from "../CircuitOptions.js"
-import { also, type Checked, every, map, spanOrNone, valid } from "../InvalidOptions.js"
+import { type Checked, every, map, spanOrNone, valid } from "../InvalidOptions.js"
 import type * as Outcome from "../Outcome.js"
 import * as Retry from "../Retry.js"
 
@@ -55,13 +55,19 @@ const orElse = (checked: Checked<number>, otherwise: number): number => Either.g
 const part = <O extends object, A>(option: O | "none" | undefined, check: (options: Partial<O>) => Checked<A>) =>
   option === "none" ? valid<A | undefined>(undefined) : map(check(option ?? {}), (value): A | undefined => value)
 
-/** Checks each option by itself; how they fit together, `standard` and `explain` say. */
-export const loose = (options: StandardOptions): Checked<Settings> => {
+/** The budget of a call and the limit of an attempt, which follow from each other where one is not given. */
+const spans = (options: StandardOptions): { readonly deadline: Checked<number>; readonly timeout: Checked<number> } => {
   const given = orElse(spanOrNone("timeout", options.timeout ?? defaultTimeoutMillis), defaultTimeoutMillis)
   const least = options.timeout === undefined || given === Infinity ? 0 : given
   const deadline = spanOrNone("deadline", options.deadline ?? Math.max(defaultDeadlineMillis, least))
+  const most = orElse(deadline, defaultDeadlineMillis)
+  return { deadline, timeout: spanOrNone("timeout", options.timeout ?? Math.min(defaultTimeoutMillis, most)) }
+}
+
+/** Checks each option by itself; how they fit together, `standard` and `explain` say. */
+export const loose = (options: StandardOptions): Checked<Settings> => {
+  const { deadline, timeout } = spans(options)
   const deadlineMillis = orElse(deadline, defaultDeadlineMillis)
-  const timeout = spanOrNone("timeout", options.timeout ?? Math.min(defaultTimeoutMillis, deadlineMillis))
   const timeoutMillis = orElse(timeout, defaultTimeoutMillis)
   const attempt = Math.min(timeoutMillis, deadlineMillis)
   const probe = Math.min(deadlineMillis, 2_147_483_647)
@@ -84,14 +90,23 @@ export const loose = (options: StandardOptions): Checked<Settings> => {
   })
 }
 
+const fitting = ({ deadline, timeout }: ReturnType<typeof spans>): Checked<void> => {
+  const deadlineMillis = orElse(deadline, Infinity)
+  const timeoutMillis = orElse(timeout, 0)
+  return timeoutMillis === Infinity || timeoutMillis <= deadlineMillis
+    ? valid(undefined)
+    : Either.left([
+        {
+          option: "timeout",
+          value: Duration.format(Duration.millis(timeoutMillis)),
+          allowed: `at most the deadline, ${Duration.format(Duration.millis(deadlineMillis))}`
+        }
+      ])
+}
+
 /** As `loose`, and refuses options that contradict each other. */
 export const strict = (options: StandardOptions): Checked<Settings> =>
-  also(
-    loose(options),
-    ({ deadlineMillis, timeoutMillis }) => timeoutMillis === Infinity || timeoutMillis <= deadlineMillis,
-    ({ deadlineMillis, timeoutMillis }) => ({
-      option: "timeout",
-      value: Duration.format(Duration.millis(timeoutMillis)),
-      allowed: `at most the deadline, ${Duration.format(Duration.millis(deadlineMillis))}`
-    })
+  map(
+    every<{ settings: Settings; fit: void }>({ settings: loose(options), fit: fitting(spans(options)) }),
+    ({ settings }) => settings
   )

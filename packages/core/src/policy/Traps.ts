@@ -127,7 +127,8 @@ const sharedPool = (subject: Subject, sharers: ReadonlyArray<Subject>): Readonly
   const sum = limits.reduce((total, limit) => total + limit, 0)
   const greedy = users.filter(({ settings }) => (settings.bulkhead?.limit ?? Infinity) > shared.size / 2)
   if (users.length < 2 || (sum <= shared.size && greedy.length === 0)) return []
-  const over = sum > shared.size ? [`bulkheads ${limits.join(" + ")} add up to ${sum}`] : []
+  const count = (limit: number) => (limit === Infinity ? "unlimited" : String(limit))
+  const over = sum > shared.size ? [`bulkheads ${limits.map(count).join(" + ")} add up to ${count(sum)}`] : []
   const half = greedy.map(({ name }) => `"${name}" alone may take over half`)
   return [
     {
@@ -140,7 +141,10 @@ const sharedPool = (subject: Subject, sharers: ReadonlyArray<Subject>): Readonly
 }
 
 const queue = ({ settings: { bulkhead, deadlineMillis } }: Subject): ReadonlyArray<Trap> =>
-  bulkhead === undefined || bulkhead.maxQueue === 0 || bulkhead.maxWaitMillis < deadlineMillis
+  bulkhead === undefined ||
+  bulkhead.maxQueue === 0 ||
+  bulkhead.maxWaitMillis < deadlineMillis ||
+  deadlineMillis === Infinity
     ? []
     : [
         {
@@ -153,7 +157,8 @@ const queue = ({ settings: { bulkhead, deadlineMillis } }: Subject): ReadonlyArr
 
 const windowTooShort = ({ settings: { circuit, timeoutMillis } }: Subject): ReadonlyArray<Trap> => {
   const window = circuit?.machine.tripPolicy.window
-  if (window === undefined || window._tag !== "Time" || window.spanMillis >= 2 * timeoutMillis) return []
+  if (window === undefined || window._tag !== "Time" || timeoutMillis === Infinity) return []
+  if (window.spanMillis >= 2 * timeoutMillis) return []
   return [
     {
       rule: "window",
@@ -164,17 +169,27 @@ const windowTooShort = ({ settings: { circuit, timeoutMillis } }: Subject): Read
   ]
 }
 
-const noTimeout = ({ settings: { timeoutMillis } }: Subject): ReadonlyArray<Trap> =>
-  timeoutMillis !== Infinity
-    ? []
-    : [
+const noTimeout = ({ settings: { deadlineMillis, timeoutMillis } }: Subject): ReadonlyArray<Trap> => {
+  if (timeoutMillis !== Infinity) return []
+  const fix = "set timeout, unless what is inside has one of its own"
+  return deadlineMillis === Infinity
+    ? [
         {
           rule: "no-timeout",
           severity: "error",
           message: "an attempt may take for ever: a dependency that hangs holds its callers, and a circuit breaker never hears of it",
-          fix: 'set timeout, unless what is inside has one of its own'
+          fix
         }
       ]
+    : [
+        {
+          rule: "no-timeout",
+          severity: "warning",
+          message: `only the deadline of ${show(deadlineMillis)} ends an attempt: one that hangs uses up the whole budget`,
+          fix
+        }
+      ]
+}
 
 const notIdempotent = ({ options, settings: { retry } }: Subject): ReadonlyArray<Trap> =>
   options.idempotent !== false || retry === undefined || retry.maxRetries === 0
