@@ -1,0 +1,101 @@
+/**
+ * A JSON client for one dependency: checks every answer against a schema, reads every body to its end (an unread one
+ * would keep its socket), and says of each failure how it counts for the policy around the call.
+ *
+ * It has no timeout, no retry and no limit of its own: those are the policy's, in a Layer of its own.
+ */
+import { Outcome } from "@effect-resilience/core"
+import { HttpOutcome, RetryAfter } from "@effect-resilience/http"
+import {
+  FileSystem,
+  HttpClient,
+  HttpClientRequest,
+  HttpIncomingMessage,
+  type HttpClientResponse
+} from "@effect/platform"
+import { Clock, type Config, Data, Duration, Effect, Option, Schema } from "effect"
+
+/** The dependency gave no usable answer: it could not be reached, refused with an error status, or sent nonsense. */
+export class DependencyFailed extends Data.TaggedError("DependencyFailed")<{
+  readonly dependency: string
+  readonly reason: string
+  readonly [Outcome.OutcomeTypeId]: Outcome.Outcome
+}> {
+  override get message() {
+    return `${this.dependency}: ${this.reason}`
+  }
+}
+
+/** Turns the body of a status that is an answer (404, 402, 409) into the error it stands for. */
+export type Refusal<E> = (status: number, body: string) => Option.Option<E>
+
+const noRefusal = (): Option.Option<never> => Option.none()
+
+const largestAnswer = Option.some(FileSystem.Size(1024 * 1024))
+
+const failureOf = (dependency: string) => (reason: string, outcome: Outcome.Outcome) =>
+  new DependencyFailed({ dependency, reason, [Outcome.OutcomeTypeId]: outcome })
+
+/** Makes the client of the dependency called `name` that listens at `url`. */
+export const make = (name: string, url: Config.Config<string>) =>
+  Effect.gen(function* () {
+    const client = HttpClient.mapRequest(yield* HttpClient.HttpClient, HttpClientRequest.prependUrl(yield* url))
+
+    const failed = failureOf(name)
+    const unreachable = () => failed("no answer", Outcome.failure({ transient: true }))
+    const unreadable = () => failed("an answer that is not as agreed", Outcome.failure({ transient: false }))
+
+    const refused = (response: HttpClientResponse.HttpClientResponse) =>
+      Effect.map(Clock.currentTimeMillis, (now) => {
+        const retryAfter = Option.flatMap(Option.fromNullable(response.headers["retry-after"]), (header) =>
+          RetryAfter.parse(header, now)
+        )
+        // A 500 says that the work may have been done and only its answer was lost. Nothing here is harmed by being done
+        // twice (reads, reservations by order, charges and notices by key), so it is as good as after a read.
+        const details = { reads: true, retryAfter: Option.getOrUndefined(retryAfter) }
+        return failed(`status ${response.status}`, HttpOutcome.fromStatus(response.status, details))
+      })
+
+    const body = <E>(
+      request: HttpClientRequest.HttpClientRequest,
+      refusal: Refusal<E>
+    ): Effect.Effect<string, DependencyFailed | E> =>
+      client.execute(request).pipe(
+        Effect.mapError(unreachable),
+        Effect.flatMap((response) =>
+          response.text.pipe(
+            HttpIncomingMessage.withMaxBodySize(largestAnswer),
+            Effect.mapError(unreachable),
+            Effect.flatMap((text): Effect.Effect<string, DependencyFailed | E> => {
+              if (response.status >= 200 && response.status < 300) return Effect.succeed(text)
+              return Option.match(refusal(response.status, text), {
+                onNone: () => Effect.flatMap(refused(response), Effect.fail),
+                onSome: Effect.fail
+              })
+            })
+          )
+        )
+      )
+
+    return {
+      /** Sends a request whose answer has a body. */
+      ask: <A, I, E = never>(
+        request: HttpClientRequest.HttpClientRequest,
+        answer: Schema.Schema<A, I>,
+        refusal: Refusal<E> = noRefusal
+      ): Effect.Effect<A, DependencyFailed | E> => {
+        const decode = Schema.decode(Schema.parseJson(answer))
+        return Effect.flatMap(body(request, refusal), (text) => Effect.mapError(decode(text), unreadable))
+      },
+      /** Sends a request of which only the status matters. */
+      tell: (request: HttpClientRequest.HttpClientRequest): Effect.Effect<void, DependencyFailed> =>
+        Effect.asVoid(body(request, noRefusal)),
+      unreadable
+    }
+  })
+
+/** How long a failed call's error asks to wait, if it says so. */
+export const retryAfterOf = (error: unknown): Option.Option<Duration.Duration> =>
+  typeof error === "object" && error !== null && "retryAfter" in error && Option.isOption(error.retryAfter)
+    ? Option.filter(error.retryAfter, Duration.isDuration)
+    : Option.none()

@@ -1,0 +1,121 @@
+/**
+ * The policy of each dependency, a Layer of its own. The bulkheads together take no more than the 100 sockets of the
+ * outbound pool, so that no dependency, however slow, can keep another from getting one:
+ *
+ *     inventory 30 + payment 20 + notification 10 + product 10 + pricing 10 + reviews 10 + recommendations 10 = 100
+ *
+ * Product pages ask inventory too, but through a bulkhead of 10 of their own inside inventory's 30: pages can never
+ * take all of what orders need, and no socket is counted twice.
+ */
+import { Backoff, Bulkhead, CircuitBreaker, Deadline, Policy } from "@effect-resilience/core"
+import { Config, Context, Duration, Effect, Layer } from "effect"
+import type { ProductId } from "./Domain.js"
+import { Inventory, StockReads } from "./Inventory.js"
+
+export class InventoryPolicy extends Context.Tag("order-service/InventoryPolicy")<InventoryPolicy, Policy.Standard>() {}
+export class PaymentPolicy extends Context.Tag("order-service/PaymentPolicy")<PaymentPolicy, Policy.Standard>() {}
+export class NotificationPolicy extends Context.Tag("order-service/NotificationPolicy")<
+  NotificationPolicy,
+  Policy.Standard
+>() {}
+export class CataloguePolicy extends Context.Tag("order-service/CataloguePolicy")<CataloguePolicy, Policy.Standard>() {}
+export class PricingPolicy extends Context.Tag("order-service/PricingPolicy")<PricingPolicy, Policy.Standard>() {}
+export class ReviewsPolicy extends Context.Tag("order-service/ReviewsPolicy")<ReviewsPolicy, Policy.Standard>() {}
+export class RecommendationsPolicy extends Context.Tag("order-service/RecommendationsPolicy")<
+  RecommendationsPolicy,
+  Policy.Standard
+>() {}
+
+const pool = { name: "outbound", size: 100 }
+
+/** A page's part is worth one quick repetition and no more: the customer sees the page when its slowest part is there. */
+const pagePart = (openDuration: Duration.Duration) =>
+  ({
+    deadline: "900 millis",
+    timeout: "400 millis",
+    retry: { maxRetries: 1, backoff: Backoff.fullJitter({ base: "20 millis", cap: "20 millis" }) },
+    // One call in two hundred fails on a good day: only a rate over enough calls tells an outage from that.
+    circuitBreaker: {
+      tripPolicy: CircuitBreaker.rate({ threshold: 0.5, window: CircuitBreaker.time("10 seconds"), minimumCalls: 20 }),
+      openDuration
+    },
+    // A short line for the moments in which many pages come at once.
+    bulkhead: { maxConcurrent: 10, maxQueue: 20, maxWait: "200 millis" },
+    pool
+  }) satisfies Policy.StandardOptions
+
+/** The options of every policy; the openings are divided by `scale`. */
+export const options = (scale: number) => {
+  const open = (duration: Duration.DurationInput) => Duration.times(duration, 1 / scale)
+  return {
+    inventory: {
+      deadline: "2 seconds",
+      timeout: "900 millis",
+      retry: { maxRetries: 1, backoff: Backoff.fullJitter({ base: "100 millis", cap: "1 second" }) },
+      circuitBreaker: { tripPolicy: CircuitBreaker.consecutive(10), openDuration: open("15 seconds") },
+      bulkhead: { maxConcurrent: 30 },
+      pool
+    },
+    payment: {
+      deadline: "4500 millis",
+      timeout: "2 seconds",
+      retry: { maxRetries: 1, backoff: Backoff.fullJitter({ base: "200 millis", cap: "2 seconds" }) },
+      circuitBreaker: { tripPolicy: CircuitBreaker.consecutive(5), openDuration: open("30 seconds") },
+      bulkhead: { maxConcurrent: 20 },
+      pool
+    },
+    notification: {
+      deadline: "30 seconds",
+      timeout: "3 seconds",
+      retry: { maxRetries: 3, backoff: Backoff.fullJitter({ base: "2 seconds", cap: "8 seconds" }) },
+      circuitBreaker: { tripPolicy: CircuitBreaker.consecutive(5), openDuration: open("60 seconds") },
+      bulkhead: { maxConcurrent: 10 },
+      pool
+    },
+    product: pagePart(open("15 seconds")),
+    pricing: pagePart(open("15 seconds")),
+    reviews: pagePart(open("15 seconds")),
+    recommendations: pagePart(open("15 seconds"))
+  } satisfies Record<string, Policy.StandardOptions>
+}
+
+/** How the openings of all circuits are divided: the demo plays eight minutes in thirty seconds. */
+const openingScale = Config.number("OPENING_SCALE").pipe(
+  Config.withDefault(1),
+  Config.validate({ message: "expected a number above 0", validation: (scale) => scale > 0 })
+)
+
+/** Every dependency's policy. */
+export const layer = Layer.unwrapEffect(
+  Effect.map(openingScale, (scale) => {
+    const { inventory, notification, payment, pricing, product, recommendations, reviews } = options(scale)
+    return Layer.mergeAll(
+      Policy.layer(InventoryPolicy, "inventory", inventory),
+      Policy.layer(PaymentPolicy, "payment", payment),
+      Policy.layer(NotificationPolicy, "notification", notification),
+      Policy.layer(CataloguePolicy, "product", product),
+      Policy.layer(PricingPolicy, "pricing", pricing),
+      Policy.layer(ReviewsPolicy, "reviews", reviews),
+      Policy.layer(RecommendationsPolicy, "recommendations", recommendations)
+    )
+  })
+)
+
+/** How much of inventory's 30 pages may use at a time, and for how long. */
+export const stockReads = {
+  bulkhead: { maxConcurrent: 10, maxQueue: 20, maxWait: "200 millis" },
+  budget: "800 millis"
+} as const
+
+/** Product pages' reads of stock: their own bulkhead and budget outside inventory's policy. */
+export const layerStockReads = Layer.scoped(
+  StockReads,
+  Effect.gen(function* () {
+    const inventory = yield* Inventory
+    const bulkhead = yield* Bulkhead.make("stock-reads", stockReads.bulkhead)
+    const budget = yield* Deadline.make("stock-reads", stockReads.budget)
+    return {
+      available: (id: ProductId) => inventory.available(id).pipe(bulkhead.protect, budget.protect)
+    }
+  })
+)

@@ -1,0 +1,69 @@
+/**
+ * The service's routes. They decode, call and answer; what happens in between is the services'.
+ */
+import { HttpRouter, HttpServerRequest, HttpServerResponse } from "@effect/platform"
+import { Effect, Option, Schema } from "effect"
+import * as Answers from "./Answers.js"
+import type { Catalogue } from "./Catalogue.js"
+import { OrderId, OrderRequest, ProductId } from "./Domain.js"
+import * as Health from "./Health.js"
+import type { StockReads } from "./Inventory.js"
+import { Orders } from "./Orders.js"
+import type { Pricing } from "./Pricing.js"
+import * as ProductPage from "./ProductPage.js"
+import type { Recommendations } from "./Recommendations.js"
+import * as RequestBody from "./RequestBody.js"
+import type { Reviews } from "./Reviews.js"
+
+/** What the routes are served by. */
+export type Services = Orders | Catalogue | Pricing | Reviews | Recommendations | StockReads
+
+const orderRequest = RequestBody.json(OrderRequest)
+
+const placeOrder = Effect.gen(function* () {
+  const request = yield* orderRequest
+  const orders = yield* Orders
+  return Answers.placed(yield* orders.place(request))
+}).pipe(Effect.catchAll((error) => Effect.succeed(Answers.failed(error))))
+
+const pathId = Effect.map(HttpRouter.params, ({ id }) => id)
+
+const findOrder = Effect.gen(function* () {
+  const id = Option.flatMap(Option.fromNullable(yield* pathId), Schema.decodeOption(OrderId))
+  const orders = yield* Orders
+  const order = Option.isSome(id) ? yield* orders.find(id.value) : Option.none()
+  return Option.match(order, { onNone: () => Answers.said(404, "there is no such order"), onSome: Answers.order })
+})
+
+const productPage = Effect.gen(function* () {
+  const id = Option.flatMap(Option.fromNullable(yield* pathId), Schema.decodeOption(ProductId))
+  if (Option.isNone(id)) return Answers.said(404, "there is no such product")
+  return HttpServerResponse.unsafeJson(yield* ProductPage.find(id.value))
+}).pipe(Effect.catchAll((error) => Effect.succeed(Answers.failed(error))))
+
+const router = HttpRouter.empty.pipe(
+  HttpRouter.post("/orders", placeOrder),
+  HttpRouter.get("/orders/:id", findOrder),
+  HttpRouter.get("/products/:id", productPage),
+  HttpRouter.get("/health/live", Health.live),
+  HttpRouter.get("/health/ready", Health.ready),
+  HttpRouter.get("/health/dependencies", Health.dependencies)
+)
+
+const methods: ReadonlyArray<readonly [path: RegExp, allow: string]> = [
+  [/^\/orders$/, "POST"],
+  [/^\/orders\/[^/]+$/, "GET, HEAD"],
+  [/^\/products\/[^/]+$/, "GET, HEAD"],
+  [/^\/health\/(live|ready|dependencies)$/, "GET, HEAD"]
+]
+
+const noRoute = Effect.map(HttpServerRequest.HttpServerRequest, ({ method, url }) => {
+  const [path = ""] = url.split("?")
+  const known = methods.find(([pattern, allow]) => pattern.test(path) && !allow.split(", ").includes(method))
+  return known === undefined
+    ? Answers.said(404, "there is nothing here")
+    : Answers.said(405, `here it is ${known[1]}`, { allow: known[1] })
+})
+
+/** Every route, also the ones that are not there. */
+export const app = Effect.catchTag(router, "RouteNotFound", () => noRoute)
