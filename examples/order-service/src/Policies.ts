@@ -28,24 +28,33 @@ export class RecommendationsPolicy extends Context.Tag("order-service/Recommenda
 
 const pool = { name: "outbound", size: 100 }
 
+/** What each policy here says for itself. */
+interface Options extends Policy.StandardOptions {
+  readonly timeout: Duration.DurationInput
+  readonly circuitBreaker: CircuitBreaker.Options & { readonly openDuration: Duration.Duration }
+  readonly bulkhead: Bulkhead.Options
+}
+
+type Name = "inventory" | "payment" | "notification" | "product" | "pricing" | "reviews" | "recommendations"
+
 /** A page's part is worth one quick repetition and no more: the customer sees the page when its slowest part is there. */
-const pagePart = (openDuration: Duration.Duration) =>
-  ({
-    deadline: "900 millis",
-    timeout: "400 millis",
-    retry: { maxRetries: 1, backoff: Backoff.fullJitter({ base: "20 millis", cap: "20 millis" }) },
-    // One call in two hundred fails on a good day: only a rate over enough calls tells an outage from that.
-    circuitBreaker: {
-      tripPolicy: CircuitBreaker.rate({ threshold: 0.5, window: CircuitBreaker.time("10 seconds"), minimumCalls: 20 }),
-      openDuration
-    },
-    // A short line for the moments in which many pages come at once.
-    bulkhead: { maxConcurrent: 10, maxQueue: 20, maxWait: "200 millis" },
-    pool
-  }) satisfies Policy.StandardOptions
+const pagePart = (openDuration: Duration.Duration): Options => ({
+  deadline: "900 millis",
+  timeout: "400 millis",
+  retry: { maxRetries: 1, backoff: Backoff.fullJitter({ base: "20 millis", cap: "20 millis" }) },
+  // One call in two hundred fails on a good day, and a busy machine is late at times: only a rate well above both,
+  // over enough calls, tells an outage from that. A dependency that is gone fails every call.
+  circuitBreaker: {
+    tripPolicy: CircuitBreaker.rate({ threshold: 0.7, window: CircuitBreaker.time("10 seconds"), minimumCalls: 40 }),
+    openDuration
+  },
+  // A short line for the moments in which many pages come at once.
+  bulkhead: { maxConcurrent: 10, maxQueue: 20, maxWait: "200 millis" },
+  pool
+})
 
 /** The options of every policy; the openings are divided by `scale`. */
-export const options = (scale: number) => {
+export const options = (scale: number): Record<Name, Options> => {
   const open = (duration: Duration.DurationInput) => Duration.times(duration, 1 / scale)
   return {
     inventory: {
@@ -76,7 +85,7 @@ export const options = (scale: number) => {
     pricing: pagePart(open("15 seconds")),
     reviews: pagePart(open("15 seconds")),
     recommendations: pagePart(open("15 seconds"))
-  } satisfies Record<string, Policy.StandardOptions>
+  }
 }
 
 /** How the openings of all circuits are divided: the demo plays eight minutes in thirty seconds. */
