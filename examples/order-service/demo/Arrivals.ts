@@ -72,4 +72,4 @@ export const schedule = (seed: number, timeline: Timeline, load: Rates = rates):
   [
     ...times(seed, "order/gap", load.ordersPerSecond, timeline).map((at, index) => order(seed, index, at)),
     ...times(seed, "page/gap", load.pagesPerSecond, timeline).map((at, index) => page(seed, index, at))
-  ].sort((a, b) => a.at - b.at)
+  ].toSorted((a, b) => a.at - b.at)

@@ -54,6 +54,13 @@ const stop = (child: NodeChild, ended: Deferred.Deferred<void>): Effect.Effect<v
     Effect.asVoid
   )
 
+const post = (name: string, child: NodeChild, json: string): Effect.Effect<void, ChildFailed> =>
+  Effect.async((resume) => {
+    const gone = (error: Error): void => resume(new ChildFailed({ child: name, reason: `is gone (${error.message})` }))
+    if (!child.connected) return gone(new Error("channel closed"))
+    child.send(JSON.parse(json), (error) => (error === null ? resume(Effect.void) : gone(error)))
+  })
+
 /** Start it. TypeScript is run through tsx, whatever the parent itself was started with. */
 export const start = <Command, Notice, Encoded>(
   options: Options<Command, Notice, Encoded>
@@ -63,7 +70,7 @@ export const start = <Command, Notice, Encoded>(
     const notices = yield* Queue.unbounded<Effect.Effect<Notice, ChildFailed>>()
     const ended = yield* Deferred.make<void>()
     const decode = Schema.decodeUnknown(options.notices)
-    const encode = Schema.encodeSync(options.commands)
+    const encode = Schema.encode(Schema.parseJson(options.commands))
     const child = yield* Effect.acquireRelease(
       Effect.sync(() => {
         const forked = fork(fileURLToPath(options.entry), [], {
@@ -98,15 +105,7 @@ export const start = <Command, Notice, Encoded>(
       (forked) => stop(forked, ended)
     )
     return {
-      send: (command) =>
-        Effect.async<void, ChildFailed>((resume) => {
-          const failed = (error: Error): void =>
-            resume(new ChildFailed({ child: name, reason: `is gone (${error.message})` }))
-          if (!child.connected) return failed(new Error("channel closed"))
-          child.send(JSON.parse(JSON.stringify(encode(command))), (error) =>
-            error === null ? resume(Effect.void) : failed(error)
-          )
-        }),
+      send: (command) => Effect.flatMap(Effect.orDie(encode(command)), (message) => post(name, child, message)),
       next: Effect.flatten(Queue.take(notices))
     }
   })

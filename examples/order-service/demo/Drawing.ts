@@ -19,7 +19,7 @@ const plot = width - left - right
 const bars = 74
 const gap = 26
 const band = 16
-const sockets = 44
+const chart = 44
 
 const top = {
   phases: 26,
@@ -27,12 +27,12 @@ const top = {
   orders: 44 + bars + gap,
   circuit: 44 + 2 * (bars + gap),
   inUse: 44 + 2 * (bars + gap) + band + gap,
-  waiting: 44 + 2 * (bars + gap) + band + gap + sockets + gap
+  waiting: 44 + 2 * (bars + gap) + band + gap + chart + gap
 }
-const bottom = top.waiting + sockets
+const lowest = top.waiting + chart
 
 /** The height of one panel. */
-export const panelHeight = bottom + 40
+const panelHeight = lowest + 40
 
 const css = `
 .drawing{--ground:#ffffff;--ink:#1c2430;--soft:#5d6878;--rule:#c9d0da;--good:#2f855a;--mid:#d69e2e;--bad:#c53030;--use:#2b6cb0;--tint:#eef1f6;
@@ -74,19 +74,23 @@ const endings = (
   const most = Math.max(1, ...seconds.map(({ answered, degraded, failed }) => answered + degraded + failed))
   const stack = seconds.flatMap((second, index) => {
     const barWidth = x(1000) - x(0) - 1
-    const { drawn } = (["answered", "degraded", "failed"] as const).reduce<{
-      base: number
-      drawn: ReadonlyArray<Markup>
-    }>(
-      ({ base, drawn }, ending) => {
-        const height = (second[ending] / most) * bars
-        if (height === 0) return { base, drawn }
-        const rect = element("rect", { class: ending, x: x(index * 1000), y: base - height, width: barWidth, height })
-        return { base: base - height, drawn: [...drawn, rect] }
-      },
-      { base: y + bars, drawn: [] }
-    )
-    return drawn
+    const part = (ending: keyof Second, below: number): ReadonlyArray<Markup> =>
+      second[ending] === 0
+        ? []
+        : [
+            element("rect", {
+              class: ending,
+              x: x(index * 1000),
+              y: y + bars - ((below + second[ending]) / most) * bars,
+              width: barWidth,
+              height: (second[ending] / most) * bars
+            })
+          ]
+    return [
+      ...part("answered", 0),
+      ...part("degraded", second.answered),
+      ...part("failed", second.answered + second.degraded)
+    ]
   })
   return [
     ...stack,
@@ -135,7 +139,7 @@ const circuit = (recording: Recording, x: (millis: number) => number): ReadonlyA
         ? []
         : [element("rect", { class: state.toLowerCase(), x: start, y, width: Math.max(length, 1), height: band })]),
       ...(roomy && state !== "Closed"
-        ? [element("rect", { class: "plate", x: start + 3, y: y + 2, width: text.length * 7, height: band - 4 })]
+        ? [element("rect", { class: "plate", x: start + 3, y: y + 2, width: text.length * 7 + 4, height: band - 4 })]
         : []),
       ...(roomy ? [label(start + 6, y + 12, text)] : [])
     ]
@@ -161,11 +165,11 @@ const area = (
   recording: Recording,
   x: (millis: number) => number
 ): ReadonlyArray<Markup> => {
-  const bottom = y + sockets
+  const base = y + chart
   const samples = recording.sockets.filter(({ at }) => at >= 0 && at <= recording.timeline.endAt)
   const [first, last] = [samples[0], samples.at(-1)]
   const points = samples.map(
-    (sample) => `${x(sample.at).toFixed(1)} ${(bottom - (read(sample) / most) * sockets).toFixed(1)}`
+    (sample) => `${x(sample.at).toFixed(1)} ${(base - (read(sample) / most) * chart).toFixed(1)}`
   )
   const peak = Math.max(0, ...samples.map(read))
   return [
@@ -174,10 +178,10 @@ const area = (
       : [
           element("path", {
             class: kind,
-            d: `M${x(first.at).toFixed(1)} ${bottom}L${points.join("L")}L${x(last.at).toFixed(1)} ${bottom}Z`
+            d: `M${x(first.at).toFixed(1)} ${base}L${points.join("L")}L${x(last.at).toFixed(1)} ${base}Z`
           })
         ]),
-    element("line", { class: "rule", x1: left, y1: bottom, x2: left + plot, y2: bottom }),
+    element("line", { class: "rule", x1: left, y1: base, x2: left + plot, y2: base }),
     label(left - 8, y + 12, name, { "text-anchor": "end" }),
     label(left - 8, y + 27, `at most ${peak}`, { "text-anchor": "end", class: "soft" })
   ]
@@ -200,15 +204,15 @@ const panel = (recording: Recording, scales: Scales, offset: number): Markup => 
             x: x(from),
             y: top.phases - 12,
             width: x(to) - x(from),
-            height: bottom - top.phases + 12
+            height: lowest - top.phases + 12
           })
         ]
       : []),
-    element("line", { class: "mark", x1: x(from), y1: top.phases - 12, x2: x(from), y2: bottom }),
+    element("line", { class: "mark", x1: x(from), y1: top.phases - 12, x2: x(from), y2: lowest }),
     label(x(from) + 3, top.phases, `${x(to) - x(from) < 130 ? "" : "payment "}${name}`, {
       class: "soft"
     }),
-    label(x(from), bottom + 14, `${from / 1000} s`, { class: "soft", "text-anchor": "middle" })
+    label(x(from), lowest + 14, `${from / 1000} s`, { class: "soft", "text-anchor": "middle" })
   ])
   return element(
     "g",
@@ -226,19 +230,17 @@ const panel = (recording: Recording, scales: Scales, offset: number): Markup => 
 const legend = (y: number): Markup =>
   element(
     "g",
-    { transform: `translate(${left} ${y})` },
-    ["answered in full, confirmed at once", "degraded, accepted for later", "failed, or later than 10 s"].flatMap(
-      (text, index) => [
-        element("rect", {
-          class: ["answered", "degraded", "failed"][index] ?? "",
-          x: index * 270,
-          y: -10,
-          width: 14,
-          height: 12
-        }),
-        label(index * 270 + 20, 0, text)
-      ]
-    )
+    { transform: `translate(8 ${y})` },
+    (
+      [
+        ["answered", 0, "answered in full, confirmed at once"],
+        ["degraded", 265, "degraded, accepted for later; circuit half-open"],
+        ["failed", 610, "failed, or later than 10 s; circuit open"]
+      ] as const
+    ).flatMap(([ending, x, text]) => [
+      element("rect", { class: ending, x, y: -10, width: 14, height: 12 }),
+      label(x + 20, 0, text)
+    ])
   )
 
 const description =

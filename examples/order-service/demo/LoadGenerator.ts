@@ -3,8 +3,7 @@
  * and in the end asks after the orders that are still pending until they are settled.
  */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
-import { Clock, Deferred, Effect, Either, Option, Ref, Schema } from "effect"
-import { constants, setPriority } from "node:os"
+import { Clock, Deferred, Effect, Option, Ref, Schema } from "effect"
 import * as Arrivals from "./Arrivals.js"
 import * as Client from "./Client.js"
 import { LoadCommand, type LoadNotice, type Outcome } from "./Messages.js"
@@ -113,19 +112,11 @@ const load = (command: LoadCommand) =>
   })
 
 const program = Effect.gen(function* () {
-  const command = yield* Deferred.make<LoadCommand, Error>()
-  process.once("message", (message) => {
-    const decoded = Schema.decodeUnknownEither(LoadCommand)(message)
-    Deferred.unsafeDone(
-      command,
-      Either.isRight(decoded) ? Effect.succeed(decoded.right) : Effect.fail(new Error("unknown command"))
-    )
-  })
-  // The clock of the measurement goes before what it measures, where the system lets us.
-  yield* Effect.ignore(Effect.try(() => setPriority(constants.priority.PRIORITY_HIGH)))
+  const received = yield* Deferred.make<unknown>()
+  process.once("message", (message) => Deferred.unsafeDone(received, Effect.succeed(message)))
   yield* tell({ _tag: "Ready" })
-  yield* load(yield* Deferred.await(command))
-  yield* Effect.never
+  yield* load(yield* Schema.decodeUnknown(LoadCommand)(yield* Deferred.await(received)))
+  return yield* Effect.never
 })
 
 NodeRuntime.runMain(Effect.raceFirst(program, Parent.gone))

@@ -10,9 +10,7 @@ const entities: Readonly<Record<string, string>> = {
 
 /** What XML cannot carry at all is dropped, so that a picture stays well-formed whatever a message contains. */
 export const escape = (text: string): string =>
-  text
-    .replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]/g, "")
-    .replace(/[&<>"']/g, (char) => entities[char] ?? "")
+  text.replace(/(?![\t\n\r])\p{Cc}|[\ufffe\uffff]/gu, "").replace(/[&<>"']/g, (char) => entities[char] ?? "")
 
 /** Markup that is safe to put into other markup as it is. */
 export interface Markup {

@@ -35,7 +35,7 @@ export const openingScale = 15
 const backlog = { BACKLOG_CAPACITY: "4000", BACKLOG_RATE: "45" }
 
 /** The longest the demo waits for pending orders after the load. */
-const drainLimitMillis = 180_000
+const drainLimitMillis = 90_000
 
 /** Between telling the generator when to start and the first arrival. */
 const leadMillis = 500

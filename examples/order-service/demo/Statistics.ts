@@ -6,7 +6,7 @@ export const clientLimitMillis = 10_000
 
 /** The smallest value that at least the share `q` (0..1) of all values do not exceed; 0 when there are none. */
 export const quantile = (values: ReadonlyArray<number>, q: number): number => {
-  const sorted = [...values].sort((a, b) => a - b)
+  const sorted = values.toSorted((a, b) => a - b)
   return sorted[Math.max(0, Math.ceil(q * sorted.length) - 1)] ?? 0
 }
 
@@ -53,10 +53,10 @@ export const perSecond = (outcomes: ReadonlyArray<Outcome>, endAt: number): Read
 }
 
 /** How many good seconds in a row are a recovery. */
-export const recoveryRun = 5
+const recoveryRun = 5
 
 /** A second is good when this share of its pages is answered in full and of its orders confirmed at once. */
-export const goodShare = 0.99
+const goodShare = 0.99
 
 const isGood = (outcomes: ReadonlyArray<Outcome>): boolean => {
   const reaches = (kind: Outcome["kind"], good: (outcome: Outcome) => boolean): boolean => {

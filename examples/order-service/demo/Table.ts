@@ -11,9 +11,9 @@ export const titles: Readonly<Record<Mode, string>> = {
   on: "effect-resilience"
 }
 
-export const percent = (share: number): string => `${(Math.floor(share * 1000) / 10).toFixed(1)} %`
+const percent = (share: number): string => `${(Math.floor(share * 1000) / 10).toFixed(1)} %`
 
-export const seconds = (millis: number): string =>
+const seconds = (millis: number): string =>
   millis < 1000 ? `${Math.round(millis)} ms` : `${(millis / 1000).toFixed(1)} s`
 
 const ratio = (part: number, whole: number): string => (whole === 0 ? "-" : percent(part / whole))
@@ -29,7 +29,7 @@ export const rows: ReadonlyArray<Row> = [
   ["  p50", (run) => seconds(run.products.p50)],
   ["  p99", (run) => seconds(run.products.p99)],
   ["orders in the outage, confirmed at once", (run) => percent(run.orders.answered)],
-  ["  accepted for later", (run) => percent(run.orders.degraded)],
+  ["  accepted for later, or on estimated stock", (run) => percent(run.orders.degraded)],
   ["  failed or later than 10 s", (run) => percent(run.orders.failed)],
   [
     "all orders: accepted of those offered",

@@ -32,7 +32,3 @@ export const phases = (timeline: Timeline): ReadonlyArray<Phase> => [
   { name: "refused", from: timeline.refusedAt, to: timeline.backAt },
   { name: "recovered", from: timeline.backAt, to: timeline.endAt }
 ]
-
-/** The phase at a time; before the start it is normal, after the end it stays recovered. */
-export const phaseAt = (timeline: Timeline, at: number): PhaseName =>
-  at < timeline.slowAt ? "normal" : at < timeline.refusedAt ? "slow" : at < timeline.backAt ? "refused" : "recovered"

@@ -1,16 +1,13 @@
 /**
  * The server under test: the order service as it is, in a process of its own, that also reports its circuits and its
  * outbound sockets to the demo.
- *
- * Its pool is Node's own agent with `maxTotalSockets`, in all three runs: what a Node service has that sets a limit.
  */
 import { Telemetry } from "@effect-resilience/core"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import { Config, Effect, Layer, Logger, LogLevel, Schema } from "effect"
 import { rmSync } from "node:fs"
-import * as Http from "node:http"
 import * as App from "../src/App.js"
-import { OutboundPool } from "../src/OutboundPool.js"
+import * as OutboundPool from "../src/OutboundPool.js"
 import { CircuitState, type ServerNotice } from "./Messages.js"
 import * as Parent from "../dependencies/Parent.js"
 
@@ -18,29 +15,8 @@ const sampleEvery = "150 millis"
 
 const tell = (notice: ServerNotice): void => Parent.tellNow(notice)
 
-const poolSize = Config.map(Config.string("POOL_SIZE"), (text) => (text === "unlimited" ? Infinity : Number(text)))
-
-const total = (lists: NodeJS.ReadOnlyDict<ReadonlyArray<{ readonly destroyed: boolean }>>): number =>
-  Object.values(lists).reduce((sum, list) => sum + (list ?? []).filter(({ destroyed }) => !destroyed).length, 0)
-
-const pool = Layer.scoped(
-  OutboundPool,
-  Effect.flatMap(poolSize, (size) =>
-    Effect.map(
-      Effect.acquireRelease(
-        Effect.sync(() => new Http.Agent({ keepAlive: false, maxTotalSockets: size })),
-        (agent) => Effect.sync(() => agent.destroy())
-      ),
-      (agent) => ({
-        agent,
-        snapshot: Effect.sync(() => ({ open: total(agent.sockets), waiting: total(agent.requests), size }))
-      })
-    )
-  )
-)
-
 const sampling = Layer.scopedDiscard(
-  Effect.flatMap(OutboundPool, ({ snapshot }) =>
+  Effect.flatMap(OutboundPool.OutboundPool, ({ snapshot }) =>
     snapshot.pipe(
       Effect.tap(({ open, waiting }) =>
         Effect.sync(() => tell({ _tag: "Sockets", inUse: open, waiting, wallMillis: Date.now() }))
@@ -73,7 +49,7 @@ NodeRuntime.runMain(
   Effect.raceFirst(
     Layer.launch(
       Layer.merge(App.layer, sampling).pipe(
-        Layer.provide(pool),
+        Layer.provide(OutboundPool.layer),
         Layer.provide(telemetry),
         Layer.provide(Logger.minimumLogLevel(LogLevel.None))
       )

@@ -26,9 +26,6 @@ export const uniform = (draw: Draw): number => {
   return (mix(mix(stream + Math.imul(draw.index, 0x9e3779b1)) ^ stream) + 0.5) / 0x1_0000_0000
 }
 
-/** The gap to the next of arrivals that come at `perSecond` independently of one another (exponential), milliseconds. */
-export const gapMillis = (draw: Draw, perSecond: number): number => (-Math.log(uniform(draw)) / perSecond) * 1000
-
 /** A lognormal latency in milliseconds; `sigma` is the spread of its logarithm (0.45: p99 is 2.8 times the median). */
 export const lognormalMillis = (draw: Draw, median: number, sigma: number): number => {
   const radius = Math.sqrt(-2 * Math.log(uniform({ ...draw, stream: `${draw.stream}/radius` })))

@@ -1,5 +1,5 @@
 /** The seven dependencies of the order service, one port each on 127.0.0.1, as one scoped value. */
-import { Effect, Option, Random, Ref, Schedule, Scope } from "effect"
+import { Effect, Option, Random, Ref, Schedule, type Scope } from "effect"
 import * as Catalog from "./Catalog.js"
 import * as Inventory from "./Inventory.js"
 import * as JsonServer from "./JsonServer.js"

@@ -2,7 +2,7 @@
  * A small HTTP server for JSON on loopback that can also stop listening and come back on its port, which is how a
  * dependency that refuses connections is shown with real sockets.
  */
-import { Data, Effect, FiberSet, Schedule, Scope } from "effect"
+import { Data, Effect, FiberSet, Schedule, type Scope } from "effect"
 import * as Http from "node:http"
 
 export interface JsonRequest {

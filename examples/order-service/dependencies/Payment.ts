@@ -8,7 +8,7 @@ import { Either, Schema } from "effect"
 import type { JsonRequest, JsonResponse } from "./JsonServer.js"
 
 /** Always declined: the documented amount to test a decline with. */
-export const declinedCents = 40_200
+const declinedCents = 40_200
 
 const Charge = Schema.Struct({
   orderId: Schema.NonEmptyString,

@@ -7,9 +7,9 @@ import { Effect } from "effect"
 import * as Chance from "./Chance.js"
 import type { JsonRequest, JsonResponse } from "./JsonServer.js"
 
-export const medianMillis = 50
-export const sigma = 0.45
-export const faultRate = 0.005
+const medianMillis = 50
+const sigma = 0.45
+const faultRate = 0.005
 
 export type Fault = "none" | "refused" | "answer-lost"
 

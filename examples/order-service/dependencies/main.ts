@@ -5,7 +5,7 @@
  * SEED (1) decides latencies and faults; FIRST_PORT (0: free ports) is the first of seven ports in a row.
  */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
-import { Config, Deferred, Effect, Either, Queue, Schema } from "effect"
+import { Config, Data, Effect, Queue, Schema } from "effect"
 import { fstatSync } from "node:fs"
 import * as Dependencies from "./Dependencies.js"
 import { Command, type Notice } from "./Messages.js"
@@ -42,22 +42,26 @@ const obey = (dependencies: Dependencies.Dependencies, command: Command) =>
     ? Effect.map(dependencies.setPhase(command.phase), () => tell({ _tag: "PhaseSet", phase: command.phase }))
     : Effect.map(dependencies.report, (report) => tell({ _tag: "PaymentReport", ...report }))
 
+class UnknownCommand extends Data.TaggedError("UnknownCommand")<{}> {
+  override get message(): string {
+    return "The dependencies were sent a command they do not know"
+  }
+}
+
 const program = Effect.gen(function* () {
-  const commands = yield* Queue.unbounded<Command>()
-  const failed = yield* Deferred.make<never, Error>()
+  const commands = yield* Queue.unbounded<Effect.Effect<Command, UnknownCommand>>()
   process.on("message", (message) => {
-    const command = Schema.decodeUnknownEither(Command)(message)
-    if (Either.isRight(command)) commands.unsafeOffer(command.right)
-    else Deferred.unsafeDone(failed, Effect.fail(new Error("The dependencies were sent an unknown command")))
+    const command = Schema.decodeUnknown(Command)(message)
+    commands.unsafeOffer(Effect.mapError(command, () => new UnknownCommand()))
   })
   const dependencies = yield* Dependencies.make(yield* options)
   process.stdout.write(`${JSON.stringify({ urls: dependencies.urls })}\n`)
   tell({ _tag: "Listening", urls: dependencies.urls })
-  const obeying = Queue.take(commands).pipe(
+  const obeying = Effect.flatten(Queue.take(commands)).pipe(
     Effect.flatMap((command) => obey(dependencies, command)),
     Effect.forever
   )
-  yield* Effect.raceAll([obeying, Deferred.await(failed), stdinEnded, Parent.gone])
+  yield* Effect.raceAll([obeying, stdinEnded, Parent.gone])
 })
 
 NodeRuntime.runMain(Effect.scoped(program))

@@ -58,13 +58,16 @@ const settings = Config.all({
 /** The pause after an order could not be settled although the circuit would have let it through. */
 const pauseAfterFailure = Duration.seconds(1)
 
+/** How many orders are charged at a time: a quarter of what payment's bulkhead lets through. */
+const atOnce = 5
+
 /** What a refused customer is told when the circuit does not say when payment is tried next. */
 const usualRetryAfter = Duration.seconds(5)
 
 /**
  * The bounded backlog and the one worker that empties it: it waits until payment's circuit is due (so it makes the
- * probe also when no customer comes), then charges one order at a time at no more than `BACKLOG_RATE` (20) a second,
- * and stands back while live orders take half of payment's bulkhead.
+ * probe also when no customer comes), charges one order, and once that is settled up to `BACKLOG_RATE` (20) a second and
+ * five at a time, until one fails. It stands back while half of payment's bulkhead is taken.
  */
 export const layer = Layer.scoped(
   Backlog,
@@ -79,6 +82,11 @@ export const layer = Layer.scoped(
     const taken = yield* Ref.make(pending.length)
     const line = yield* Queue.unbounded<Order>()
     yield* Queue.offerAll(line, pending)
+
+    // Whether the last order that was tried could be settled: only then are several tried at once.
+    const well = yield* Ref.make(false)
+    const places = yield* Effect.makeSemaphore(atOnce)
+    const scope = yield* Effect.scope
 
     const free = Ref.update(taken, (n) => n - 1)
 
@@ -104,17 +112,25 @@ export const layer = Layer.scoped(
       }
     })
 
+    const settle = (order: Order) =>
+      Effect.flatMap(Effect.exit(settlement.settle(order)), (exit) =>
+        Exit.isSuccess(exit)
+          ? Effect.zipRight(Ref.set(well, true), free)
+          : // To the end of the line: an order that payment cannot digest does not hold up the others.
+            Effect.zipRight(Ref.set(well, false), Queue.offer(line, order))
+      )
+
     const work = Effect.gen(function* () {
       const order = yield* Queue.take(line)
       yield* untilDue
-      const exit = yield* Effect.exit(settlement.settle(order))
-      if (Exit.isSuccess(exit)) {
-        yield* free
+      if (yield* Ref.get(well)) {
+        yield* places.take(1)
+        yield* Effect.forkIn(Effect.ensuring(settle(order), places.release(1)), scope)
         yield* Effect.sleep(pace)
       } else {
-        // To the end of the line: an order that payment cannot digest does not hold up the others.
-        yield* Queue.offer(line, order)
-        if (Option.isNone(yield* untilProbe)) yield* Effect.sleep(pauseAfterFailure)
+        yield* settle(order)
+        if (yield* Ref.get(well)) yield* Effect.sleep(pace)
+        else if (Option.isNone(yield* untilProbe)) yield* Effect.sleep(pauseAfterFailure)
       }
     })
     yield* Effect.forkScoped(Effect.forever(work))

@@ -1,18 +1,16 @@
 /**
  * The sockets to all dependencies together: at most `POOL_SIZE` (100) are open, and whoever comes later waits for one.
  *
- * Node's own agent has `maxTotalSockets`, but shares badly: a freed socket goes to the origin that had it as long as
- * that one has anybody waiting, and idle kept-alive sockets of one origin count against all others, so an origin
- * without a socket can starve next to a busy one. Here there is one line for all origins, first come, first served.
+ * Node's own agent with `maxTotalSockets`, which shares badly once requests wait: a freed socket goes to the origin that
+ * had it as long as that one has anybody waiting, so one slow dependency starves all others. The bulkheads add up to no
+ * more than the pool, so that with the policies on nobody waits here.
  *
- * A socket serves one request and is closed (no keep-alive). That costs a connect each time, next to nothing on
- * loopback, and saves the race between a request and the server that is just closing the idle socket under it.
+ * A socket serves one request and is closed: idle kept-alive sockets of one origin would count against all others.
  */
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import { Config, Context, Effect, Layer } from "effect"
 import * as Http from "node:http"
 import * as Https from "node:https"
-import * as Net from "node:net"
 
 /** What the pool looks like at one moment. */
 export interface Snapshot {
@@ -21,69 +19,6 @@ export interface Snapshot {
   /** The requests that wait for a socket. */
   readonly waiting: number
   readonly size: number
-}
-
-/** What of a request's options says where its socket leads. */
-interface Destination {
-  readonly host?: string | null | undefined
-  readonly port?: number | string | null | undefined
-}
-
-interface Waiting {
-  readonly request: Http.ClientRequest
-  readonly to: Destination
-}
-
-/** An agent with one line for all origins. `addRequest` is what `http.request` calls on its agent. */
-class OutboundAgent extends Http.Agent {
-  private open = 0
-  private line: Array<Waiting> = []
-
-  constructor(readonly size: number) {
-    super({ keepAlive: false })
-  }
-
-  snapshot(): Snapshot {
-    this.forgetAborted()
-    return { open: this.open, waiting: this.line.length, size: this.size }
-  }
-
-  addRequest(request: Http.ClientRequest, to: Destination): void {
-    if (this.open < this.size) this.connect({ request, to })
-    else this.line.push({ request, to })
-  }
-
-  override destroy(): void {
-    this.line = []
-    super.destroy()
-  }
-
-  /** A request that is given up while it waits gets no event until it has a socket: it leaves the line by this. */
-  private forgetAborted(): void {
-    if (this.line.some(({ request }) => request.destroyed)) {
-      this.line = this.line.filter(({ request }) => !request.destroyed)
-    }
-  }
-
-  private connect({ request, to }: Waiting): void {
-    this.open += 1
-    const socket = Net.connect({ host: to.host ?? "localhost", port: Number(to.port ?? 80), noDelay: true })
-    // A request that was given up while its socket was being opened hands it back unused.
-    socket.once("free", () => socket.destroy())
-    socket.once("close", () => {
-      this.open -= 1
-      this.next()
-    })
-    request.onSocket(socket)
-  }
-
-  private next(): void {
-    while (this.open < this.size) {
-      const waiting = this.line.shift()
-      if (waiting === undefined) return
-      if (!waiting.request.destroyed) this.connect(waiting)
-    }
-  }
 }
 
 /** The pool that every dependency's client shares. */
@@ -103,13 +38,20 @@ const Size = Config.string("POOL_SIZE").pipe(
   })
 )
 
+/** How many of these are still to be reckoned with. */
+const alive = (lists: NodeJS.ReadOnlyDict<ReadonlyArray<{ readonly destroyed: boolean }>>): number =>
+  Object.values(lists).reduce((sum, list) => sum + (list ?? []).filter(({ destroyed }) => !destroyed).length, 0)
+
 const make = (size: number) =>
   Effect.map(
     Effect.acquireRelease(
-      Effect.sync(() => new OutboundAgent(size)),
+      Effect.sync(() => new Http.Agent({ keepAlive: false, maxTotalSockets: size })),
       (agent) => Effect.sync(() => agent.destroy())
     ),
-    (agent) => ({ agent, snapshot: Effect.sync(() => agent.snapshot()) })
+    (agent) => ({
+      agent,
+      snapshot: Effect.sync(() => ({ open: alive(agent.sockets), waiting: alive(agent.requests), size }))
+    })
   )
 
 /** A pool of `POOL_SIZE` sockets: a number, or `unlimited`, which is what Node does when nobody says anything. */
