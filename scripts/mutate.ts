@@ -8,6 +8,7 @@
  * test/machines only if those let it live. Exits 1 when more than one in twenty lives.
  */
 import { fork } from "node:child_process"
+import type { ChildProcess } from "node:child_process"
 import { readFileSync, readdirSync } from "node:fs"
 import { relative } from "node:path"
 import { fileURLToPath } from "node:url"
@@ -183,6 +184,7 @@ const judge = async (task: Task): Promise<Verdict> => {
 }
 
 const serve = (): void => {
+  process.on("disconnect", () => process.exit())
   process.on("message", (task: Task) => {
     judge(task).then(
       (verdict) => process.send?.(verdict),
@@ -194,6 +196,24 @@ const serve = (): void => {
   })
 }
 
+const hire = (): ChildProcess => fork(fileURLToPath(import.meta.url), ["--serve"])
+
+/** The worker's verdict; undefined if the worker is gone, which says nothing of the mutant. */
+const ask = (worker: ChildProcess, mutant: Mutant, limitMillis: number): Promise<Verdict | undefined> =>
+  new Promise((resolve) => {
+    const settle = (verdict: Verdict | undefined) => {
+      clearTimeout(timer)
+      worker.removeAllListeners("message").removeAllListeners("exit")
+      resolve(verdict)
+    }
+    const timer = setTimeout(() => settle("endless"), limitMillis)
+    worker.once("message", (verdict: Verdict) => settle(verdict))
+    worker.once("exit", () => settle(undefined))
+    worker.send({ file: mutant.file, text: mutated(mutant) }, (error) =>
+      error === null ? undefined : settle(undefined)
+    )
+  })
+
 /** Judges in processes of its own, since only a process can be stopped in the middle of a loop. */
 const judgeAll = async (
   mutants: ReadonlyArray<Mutant>,
@@ -203,30 +223,22 @@ const judgeAll = async (
 ): Promise<void> => {
   const waiting = [...mutants]
   const lane = async (): Promise<void> => {
-    let worker = fork(fileURLToPath(import.meta.url), ["--serve"])
+    let worker = hire()
     let runs = 0
-    const fresh = () => {
+    const replace = () => {
       worker.kill("SIGKILL")
-      worker = fork(fileURLToPath(import.meta.url), ["--serve"])
+      worker = hire()
       runs = 0
     }
     for (let mutant = waiting.shift(); mutant !== undefined; mutant = waiting.shift()) {
-      if (runs++ === runsPerWorker) fresh()
-      const verdict = await new Promise<Verdict>((resolve, reject) => {
-        const timer = setTimeout(() => resolve("endless"), limitMillis)
-        const settle = (act: () => void) => {
-          clearTimeout(timer)
-          worker.removeAllListeners()
-          act()
-        }
-        worker.once("message", (answer: Verdict) => settle(() => resolve(answer)))
-        worker.once("exit", () => settle(() => reject(new Error("a worker ended by itself"))))
-        worker.send({ file: mutant.file, text: mutated(mutant) })
-      })
-      if (verdict === "endless") {
-        worker.removeAllListeners()
-        fresh()
+      if (runs++ === runsPerWorker) replace()
+      let verdict = await ask(worker, mutant, limitMillis)
+      if (verdict === undefined) {
+        replace()
+        verdict = await ask(worker, mutant, limitMillis)
       }
+      if (verdict === undefined) throw new Error(`no worker survives ${shown(mutant)}`)
+      if (verdict === "endless") replace()
       show(mutant, verdict)
     }
     worker.kill("SIGKILL")

@@ -1,6 +1,6 @@
 import { Bulkhead, Outcome, Timeout } from "@effect-resilience/core"
 import { describe, expect, it } from "@effect/vitest"
-import { Cause, Duration, Effect, Exit, Fiber, TestClock } from "effect"
+import { Cause, type Duration, Effect, Exit, Fiber, TestClock } from "effect"
 import { Declined, Dependency } from "../support/Dependency.js"
 import { Listener } from "../support/Listener.js"
 import { begin, during, ended, failureOf } from "../support/Passing.js"

@@ -62,7 +62,7 @@ describe("by default", () => {
     return Effect.gen(function* () {
       const breaker = yield* make()
       for (const error of [new Declined({ reason: "a" }), new Declined({ reason: "b" }), new Unavailable({})]) {
-        yield* Effect.exit(breaker.protect(error))
+        yield* Effect.exit(breaker.protect(Effect.fail(error)))
       }
       yield* Effect.exit(breaker.protect(Effect.fail({ _tag: "Odd" })))
       expect(listener.of("UnclassifiedError").map(({ error }) => error)).toEqual(["Declined", "Odd"])

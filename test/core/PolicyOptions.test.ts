@@ -143,7 +143,7 @@ describe("a circuit breaker refuses", () => {
       const rate = CircuitBreaker.rate({ threshold: 1, window: CircuitBreaker.count(1), minimumCalls: 1 })
       const least = { tripPolicy: rate, openDuration: 1, openJitter: 0, patience: 0, halfOpen: { timeout: 1 } }
       expect((yield* Effect.scoped(CircuitBreaker.make("payment", least))).name).toBe("payment")
-      const most = { tripPolicy: CircuitBreaker.consecutive(1), openDuration: "24 days", openJitter: 1 }
+      const most = { tripPolicy: CircuitBreaker.consecutive(1), openDuration: "24 days", openJitter: 1 } as const
       expect((yield* Effect.scoped(CircuitBreaker.make("payment", most))).name).toBe("payment")
       const small = CircuitBreaker.rate({ threshold: 0.5, window: CircuitBreaker.count(5) })
       expect(small).toMatchObject({ minimumCalls: 5 })

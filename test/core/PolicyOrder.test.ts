@@ -229,7 +229,7 @@ describe("the retry asks the breaker before every repetition", () => {
 
   it.scoped("also when the circuit has opened and closed again: the request belongs to the time before", () =>
     Effect.gen(function* () {
-      const circuitBreaker = { ...opensAfter(1), openDuration: "1 second" }
+      const circuitBreaker = { ...opensAfter(1), openDuration: "1 second" } as const
       const slow = { maxRetries: 5, backoff: Backoff.constant("3 seconds") }
       const policy = yield* Policy.standard("payment", { circuitBreaker, retry: slow })
       const { circuit } = yield* partsOf(policy)

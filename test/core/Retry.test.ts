@@ -1,7 +1,7 @@
 import { Backoff, Bulkhead, CircuitBreaker, Deadline, Outcome, Retry, Timeout } from "@effect-resilience/core"
 import { describe, expect, it } from "@effect/vitest"
 import { Cause, Context, Data, Duration, Effect, Exit, Fiber, Option, Schedule, TestClock } from "effect"
-import { play, script, shape } from "../support/Play.js"
+import { begin, play, script, shape } from "../support/Play.js"
 
 class CardDeclined extends Data.TaggedError("CardDeclined") {}
 
@@ -250,6 +250,21 @@ describe("Retry.retry", () => {
       const calls = (of: "ours" | "stock") => pairs.map((pair) => [pair.name, ...pair[of]])
       expect(calls("ours")).toEqual(calls("stock"))
       expect(pairs.map(({ ours }) => ours.length).toSorted()).toEqual([2, 3, 3, 4, 4, 4, 4, 4, 4, 4])
+    })
+  )
+
+  it.effect("waits whole milliseconds, and no longer than a timer keeps, whatever the schedule says", () =>
+    Effect.gen(function* () {
+      const delays = (wait: Duration.DurationInput) =>
+        Effect.gen(function* () {
+          const retrying = Retry.retry(unavailable(1), { schedule: Schedule.spaced(wait) })
+          const { end, fiber } = yield* begin(retrying)
+          yield* TestClock.adjust(1)
+          yield* Fiber.interrupt(fiber)
+          return (yield* end).events.flatMap((event) => (event._tag === "RetryScheduled" ? [event.delay] : []))
+        })
+      expect(yield* delays(1.5)).toEqual([2])
+      expect(yield* delays("100 days")).toEqual([2_147_483_647])
     })
   )
 

@@ -10,6 +10,8 @@ class Refused extends Data.TaggedError("Refused")<{ readonly authorization: stri
 }
 
 const secret = new Refused({ authorization: "Bearer s3cret", card: "4111 1111" })
+/** What code outside Effect throws has no tag, and no type either. */
+const untagged: unknown = new TypeError(secret.message)
 const again = Outcome.failure({ transient: true })
 const repeatAll: Outcome.Classify = (exit) => (Exit.isSuccess(exit) ? Outcome.success : again)
 
@@ -24,7 +26,7 @@ describe("telemetry", () => {
       const call = policy.protect(Effect.fail(secret)).pipe(
         Fallback.primary,
         Fallback.tier("replica", () => Effect.fail(secret)),
-        Fallback.tier("last", () => Effect.fail(new TypeError(secret.message)))
+        Fallback.tier("last", () => Effect.fail(untagged))
       )
       const [, events] = yield* heard(
         Effect.all([

@@ -4,7 +4,9 @@ import { describe, expect, it } from "@effect/vitest"
 import { Clock, Effect, Fiber, FiberRef, Request, RequestResolver, TestClock } from "effect"
 import { begin, shape } from "../support/Play.js"
 
-class Late {}
+class Late {
+  readonly _tag = "Late"
+}
 
 type Limit = <A, E, R>(self: Effect.Effect<A, E, R>, millis: number) => Effect.Effect<A, E | "late", R>
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@effect/vitest"
-import { Effect, Fiber } from "effect"
+import { Data, Effect, Fiber } from "effect"
 import * as Dependencies from "../../examples/order-service/dependencies/Dependencies.js"
 
 interface Reply {
@@ -7,7 +7,7 @@ interface Reply {
   readonly body: unknown
 }
 
-class Refused extends Error {}
+class Refused extends Data.TaggedError("Refused")<{ readonly message: string }> {}
 
 const ask = (url: string, init: RequestInit = {}): Effect.Effect<Reply, Refused> =>
   Effect.tryPromise({
@@ -16,7 +16,7 @@ const ask = (url: string, init: RequestInit = {}): Effect.Effect<Reply, Refused>
       const text = await response.text()
       return { status: response.status, body: text === "" ? undefined : JSON.parse(text) }
     },
-    catch: (error) => new Refused(String(error))
+    catch: (error) => new Refused({ message: String(error) })
   })
 
 const post = (url: string, body: unknown, key?: string) =>

@@ -11,7 +11,7 @@ export class Chance {
   /** Decides everything random in the effect. */
   readonly rule = <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> => {
     const next = Effect.sync(() => this.numbers[this.drawn++ % this.numbers.length] ?? 0)
-    const random: Random.Random = Object.create(Random.fixed(this.numbers), { next: { value: next } })
+    const random: Random.Random = Object.create(Random.fixed([...this.numbers]), { next: { value: next } })
     return Effect.withRandom(self, random)
   }
 }

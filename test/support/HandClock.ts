@@ -2,15 +2,17 @@
  * A clock that is moved by hand. Unlike the `TestClock` it wakes everything that is due in one step, in an order that the
  * test chooses, so that two things happen at one instant indeed; and its wall can be set apart from its monotonic side.
  */
-import { Clock, Duration, Effect } from "effect"
+import { Clock, Deferred, Duration, Effect } from "effect"
 
 interface Sleep {
   readonly due: number
-  readonly wake: () => void
+  readonly morning: Deferred.Deferred<void>
 }
 
+export type WakingOrder = "first asleep first" | "last asleep first"
+
 /** Enough for every fiber of a test to get as far as it comes. */
-const settle = Effect.repeatN(Effect.yieldNow(), 200)
+export const settle = Effect.repeatN(Effect.yieldNow(), 50)
 
 export class HandClock implements Clock.Clock {
   readonly [Clock.ClockTypeId]: Clock.ClockTypeId = Clock.ClockTypeId
@@ -30,13 +32,20 @@ export class HandClock implements Clock.Clock {
   readonly currentTimeNanos = Effect.sync(() => this.unsafeCurrentTimeNanos())
 
   sleep(duration: Duration.Duration): Effect.Effect<void> {
-    return Effect.async((resume) => {
-      const own: Sleep = { due: this.millis + Duration.toMillis(duration), wake: () => resume(Effect.void) }
+    const fallAsleep = Effect.map(Deferred.make<void>(), (morning): Sleep => {
+      const own = { due: this.millis + Duration.toMillis(duration), morning }
       this.sleeps = [...this.sleeps, own]
-      return Effect.sync(() => {
-        this.sleeps = this.sleeps.filter((sleep) => sleep !== own)
-      })
+      return own
     })
+    // The canceller of an `Effect.async` is not run when the interruption comes just before it is installed.
+    return Effect.acquireUseRelease(
+      fallAsleep,
+      ({ morning }) => Deferred.await(morning),
+      (own) =>
+        Effect.sync(() => {
+          this.sleeps = this.sleeps.filter((sleep) => sleep !== own)
+        })
+    )
   }
 
   /** How many sleep. */
@@ -45,14 +54,18 @@ export class HandClock implements Clock.Clock {
   }
 
   /** Moves on, and wakes all whose time has come at once, in the order in which they went to sleep or against it. */
-  readonly advance = (millis: number, order: "first asleep first" | "last asleep first"): Effect.Effect<void> =>
-    Effect.suspend(() => {
+  readonly tick = (millis: number, order: WakingOrder = "first asleep first"): Effect.Effect<void> =>
+    Effect.sync(() => {
       this.millis += millis
       const due = this.sleeps.filter((sleep) => sleep.due <= this.millis)
       this.sleeps = this.sleeps.filter((sleep) => sleep.due > this.millis)
-      for (const sleep of order === "first asleep first" ? due : due.toReversed()) sleep.wake()
-      return settle
+      const woken = order === "first asleep first" ? due : due.toReversed()
+      for (const { morning } of woken) Deferred.unsafeDone(morning, Effect.void)
     })
+
+  /** As `tick`, and lets everything get as far as it comes. */
+  readonly advance = (millis: number, order?: WakingOrder): Effect.Effect<void> =>
+    Effect.zipRight(this.tick(millis, order), settle)
 
   /** Runs an effect by this clock. */
   readonly rule = <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> => Effect.withClock(self, this)

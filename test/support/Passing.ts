@@ -8,10 +8,6 @@ export const ended = <A, E>(fiber: Fiber.RuntimeFiber<A, E>): Effect.Effect<Exit
     Option.match({ onNone: () => Effect.dieMessage("the call still runs"), onSome: Effect.succeed })
   )
 
-/** Whether a call is still under way. */
-export const stillRuns = (fiber: Fiber.RuntimeFiber<unknown, unknown>): Effect.Effect<boolean> =>
-  Effect.map(Fiber.poll(fiber), Option.isNone)
-
 /** Begins a call and lets it get as far as it comes without any time passing. */
 export const begin = <A, E, R>(call: Effect.Effect<A, E, R>): Effect.Effect<Fiber.RuntimeFiber<A, E>, never, R> =>
   Effect.tap(Effect.fork(call), () => TestClock.adjust(0))

@@ -26,7 +26,7 @@ describe("the type of a fallback", () => {
   })
 
   it("narrows what the tier's function sees to the selected errors", () => {
-    primary().pipe(
+    void primary().pipe(
       Fallback.tier("x", { when: ["CircuitOpen", "TimedOut"], kind: "static" }, (error) => {
         expectTypeOf(error).toEqualTypeOf<CircuitOpen | TimedOut>()
         return Effect.succeed(1)
@@ -71,17 +71,17 @@ describe("the type of a fallback", () => {
 
   it("refuses a tag that the chain cannot fail with", () => {
     // @ts-expect-error a mistyped tag
-    primary().pipe(Fallback.tier("x", { when: "CirquitOpen" }, () => Effect.succeed(1)))
+    void primary().pipe(Fallback.tier("x", { when: "CirquitOpen" }, () => Effect.succeed(1)))
     // @ts-expect-error one mistyped tag among others
-    primary().pipe(Fallback.tier("x", { when: ["CircuitOpen", "TimeOut"] }, () => Effect.succeed(1)))
-    primary().pipe(
+    void primary().pipe(Fallback.tier("x", { when: ["CircuitOpen", "TimeOut"] }, () => Effect.succeed(1)))
+    void primary().pipe(
       Fallback.tier("x", { when: "NotFound" }, () => Effect.succeed(1)),
       // @ts-expect-error an error that an earlier tier has dealt with
       Fallback.tier("y", { when: "NotFound" }, () => Effect.succeed(1))
     )
     // @ts-expect-error an unknown kind
-    primary().pipe(Fallback.tier("x", { when: "NotFound", kind: "fresh" }, () => Effect.succeed(1)))
+    void primary().pipe(Fallback.tier("x", { when: "NotFound", kind: "fresh" }, () => Effect.succeed(1)))
     // @ts-expect-error a tier needs a first choice before it
-    Effect.succeed(1).pipe(Fallback.tier("x", () => Effect.succeed(1)))
+    void Effect.succeed(1).pipe(Fallback.tier("x", () => Effect.succeed(1)))
   })
 })

@@ -13,7 +13,9 @@ import { Backoff as Machine } from "@effect-resilience/machines"
 import { Duration, Effect, Either, Predicate, Random, Schedule, ScheduleDecision, ScheduleInterval } from "effect"
 import { also, atLeast, type Checked, every, InvalidOptions, span } from "./InvalidOptions.js"
 
+/** Marks a backoff; under it are the numbers from which worst cases are computed. */
 export const TypeId: unique symbol = Symbol.for("@effect-resilience/core/Backoff")
+/** The type of the mark of a backoff. */
 export type TypeId = typeof TypeId
 
 /** A schedule of waits that also tells how long each can be, for worst cases to be computed from it. */
@@ -26,8 +28,10 @@ export interface Backoff extends Schedule.Schedule<Duration.Duration> {
   }
 }
 
+/** Whether this is a backoff made here, and not just any schedule. */
 export const isBackoff = (u: unknown): u is Backoff => Predicate.hasProperty(u, TypeId)
 
+/** The numbers of a capped exponential backoff: the ceiling of wait n (from 0) is min(cap, base * factor^n). */
 export interface ExponentialOptions {
   /** The ceiling of the first wait. From 1 ms. */
   readonly base: Duration.DurationInput
@@ -37,6 +41,7 @@ export interface ExponentialOptions {
   readonly factor?: number | undefined
 }
 
+/** The numbers of a linear backoff: wait n (from 0) is min(cap, base + n * increment). */
 export interface LinearOptions {
   /** The first wait. From 1 ms. */
   readonly base: Duration.DurationInput
@@ -56,7 +61,7 @@ const cappedBase = (base: Duration.DurationInput, cap: Duration.DurationInput | 
   const least = Either.getOrElse(baseMillis, () => defaultCapMillis)
   return also(
     every({ baseMillis, capMillis: span("cap", cap ?? Math.max(defaultCapMillis, least)) }),
-    ({ baseMillis, capMillis }) => capMillis >= baseMillis,
+    (given) => given.capMillis >= given.baseMillis,
     ({ capMillis }) => ({ option: "cap", value: `${capMillis} ms`, allowed: `at least the base, ${least} ms` })
   )
 }
@@ -66,10 +71,10 @@ const config = (name: string, options: ExponentialOptions): Machine.Config =>
     name,
     Either.map(
       every({
-        span: cappedBase(options.base, options.cap),
+        spans: cappedBase(options.base, options.cap),
         factor: atLeast("factor", options.factor ?? 2, 1)
       }),
-      ({ factor, span }) => ({ ...span, factor })
+      ({ factor, spans }) => ({ ...spans, factor })
     )
   )
 
@@ -149,10 +154,10 @@ export const linear = (options: LinearOptions): Backoff => {
     "Backoff.linear",
     Either.map(
       every({
-        span: cappedBase(options.base, options.cap),
+        spans: cappedBase(options.base, options.cap),
         incrementMillis: span("increment", options.increment ?? options.base, 0)
       }),
-      ({ incrementMillis, span }) => ({ ...span, incrementMillis })
+      ({ incrementMillis, spans }) => ({ ...spans, incrementMillis })
     )
   )
   const ceiling = (n: number) => Machine.linearMillis(numbers, n)

@@ -8,7 +8,7 @@
  * the permit is back. Wire the signal through, or make the timeout inside one with `mode: "disconnect"`, which keeps the
  * permit until the work has really ended.
  */
-import { Context, Data, Duration, Effect, Option, Predicate, type Scope } from "effect"
+import { Context, Data, type Duration, Effect, Option, Predicate, type Scope } from "effect"
 import { dual } from "effect/Function"
 import { type AnyFiber, nowMillis } from "./FiberTime.js"
 import * as InvalidOptions from "./InvalidOptions.js"
@@ -41,6 +41,7 @@ export class BulkheadFull extends Data.TaggedError("BulkheadFull")<{
   }
 }
 
+/** The options of a bulkhead. */
 export interface Options {
   /** How many calls may run at a time. From 1. */
   readonly maxConcurrent: number
@@ -77,11 +78,13 @@ export interface Snapshot {
 
 const BulkheadTypeId: unique symbol = Symbol.for("@effect-resilience/core/Bulkhead")
 
+/** A bulkhead: its one error is `BulkheadFull`; `snapshot` is as of the moment it is run. */
 export interface Bulkhead extends Policy<BulkheadFull> {
   readonly [BulkheadTypeId]: Permits
   readonly snapshot: Effect.Effect<Snapshot>
 }
 
+/** Whether this is a bulkhead. */
 export const isBulkhead = (u: unknown): u is Bulkhead => Predicate.hasProperty(u, BulkheadTypeId)
 
 /** What is left of a caller's budget, and what the call fails with when that ends while it waits. */
@@ -95,9 +98,9 @@ export class Permits {
   private readonly line: WaitingLine
   constructor(
     readonly name: string,
-    private readonly settings: Settings
+    private readonly of: Settings
   ) {
-    this.line = new WaitingLine(settings)
+    this.line = new WaitingLine(of)
   }
 
   get snapshot(): Snapshot {
@@ -114,7 +117,7 @@ export class Permits {
     const decision = this.line.enter()
     if (decision === "Admitted") return Effect.void
     if (decision === "Rejected") return Effect.fail(this.refusal(fiber, "full"))
-    const { maxWaitMillis } = this.settings
+    const { maxWaitMillis } = this.of
     return this.line.wait((turn) => {
       const patient = limited(turn, maxWaitMillis, () => this.refusal(fiber, "waited"))
       return restore(budget === undefined ? patient : limited(patient, budget.millis, budget.onEnd))

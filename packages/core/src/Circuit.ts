@@ -10,8 +10,11 @@ import { type AnyFiber, drawn, nowMillis } from "./FiberTime.js"
 import * as Outcome from "./Outcome.js"
 import * as Telemetry from "./Telemetry.js"
 
+/** Closed lets calls through, open refuses them, half-open lets a few probes through. */
 export type State = Machine.StateName
+/** Why a call was refused: what opened the circuit, or that all probes are under way, with the numbers. */
 export type Reason = Machine.Reason
+/** Given to a call that was let through, which must settle it once. */
 export type Permit = Machine.Permit
 
 /** The circuit is open: the dependency was not asked. Answer with a fallback, or come back after `retryAfter`. */

@@ -33,6 +33,7 @@ export {
   type WindowOptions
 } from "./CircuitOptions.js"
 
+/** The options of a circuit breaker. */
 export interface Options extends CircuitOptions.Options {
   /** How an exit counts. Default `Outcome.classify`. */
   readonly classify?: Outcome.Classify | undefined
@@ -46,6 +47,7 @@ export interface CallOptions<A, E> {
 
 const CircuitTypeId: unique symbol = Symbol.for("@effect-resilience/core/CircuitBreaker")
 
+/** A circuit breaker: its one error is `CircuitOpen`; `state` and `snapshot` are as of the moment they are run. */
 export interface CircuitBreaker extends Policy<CircuitOpen> {
   readonly [CircuitTypeId]: Circuit
   readonly state: Effect.Effect<State>
@@ -57,6 +59,7 @@ export interface CircuitBreaker extends Policy<CircuitOpen> {
   ) => Effect.Effect<A, E | CircuitOpen, R>
 }
 
+/** Whether this is a circuit breaker. */
 export const isCircuitBreaker = (u: unknown): u is CircuitBreaker => Predicate.hasProperty(u, CircuitTypeId)
 
 const through = <A, E, R>(

@@ -11,15 +11,16 @@ export type WindowOptions =
   | { readonly _tag: "Time"; readonly duration: Duration.DurationInput; readonly buckets: number }
 
 /** A trip policy that was named but not checked yet. */
-export type TripPolicy =
-  | { readonly _tag: "Consecutive"; readonly failures: number }
-  | {
-      readonly _tag: "Rate"
-      readonly threshold: number
-      readonly window: WindowOptions
-      readonly minimumCalls: number
-    }
+export type TripPolicy = { readonly _tag: "Consecutive"; readonly failures: number } | Rate
 
+interface Rate {
+  readonly _tag: "Rate"
+  readonly threshold: number
+  readonly window: WindowOptions
+  readonly minimumCalls: number
+}
+
+/** How a circuit is tried out once its opening is over. */
 export interface HalfOpenOptions {
   /** How many probes may be under way at a time. From 1; default 1. */
   readonly probes?: number | undefined
@@ -32,6 +33,7 @@ export interface HalfOpenOptions {
   readonly timeout?: Duration.DurationInput | undefined
 }
 
+/** When a circuit opens, for how long, and how it is tried out after. */
 export interface Options {
   /** When to open. Default `rate({ threshold: 0.5, window: time("30 seconds"), minimumCalls: 20 })`. */
   readonly tripPolicy?: TripPolicy | undefined
@@ -66,7 +68,7 @@ export const rate = (options: {
   readonly threshold: number
   readonly window: WindowOptions
   readonly minimumCalls?: number | undefined
-}): TripPolicy => ({
+}): Rate => ({
   _tag: "Rate",
   threshold: options.threshold,
   window: options.window,
@@ -88,7 +90,8 @@ export const time = (duration: Duration.DurationInput, buckets: number = 10): Wi
   buckets
 })
 
-export const defaultTripPolicy: TripPolicy = rate({ threshold: 0.5, window: time("30 seconds"), minimumCalls: 20 })
+/** When a circuit opens unless told otherwise: at half of at least 20 calls in the last 30 seconds. */
+export const defaultRate: Rate = rate({ threshold: 0.5, window: time("30 seconds"), minimumCalls: 20 })
 
 const checkedWindow = (window: WindowOptions, path: string): Checked<Window.Config> =>
   window._tag === "Count"
@@ -103,7 +106,7 @@ const checkedWindow = (window: WindowOptions, path: string): Checked<Window.Conf
         buckets: integer(`${path}.buckets`, window.buckets, 1, 1_000)
       })
 
-const checkedRate = (policy: Extract<TripPolicy, { _tag: "Rate" }>, path: string): Checked<Trip.Rate> => {
+const checkedRate = (policy: Rate, path: string): Checked<Trip.Rate> => {
   const { window } = policy
   return also(
     every<Trip.Rate>({
@@ -142,7 +145,7 @@ export const settings = (options: Options, path: string, defaults: Defaults = {}
   const openDuration = options.openDuration ?? "30 seconds"
   const probeTimeout = halfOpen.timeout ?? defaults.probeTimeoutMillis ?? openDuration
   const numbers = every<Omit<Machine.Config, "openMillis"> & { openMillis: number; patienceMillis: number }>({
-    tripPolicy: checkedTrip(options.tripPolicy ?? defaultTripPolicy, `${path}tripPolicy`),
+    tripPolicy: checkedTrip(options.tripPolicy ?? defaultRate, `${path}tripPolicy`),
     openMillis: span(`${path}openDuration`, openDuration),
     openJitter: fraction(`${path}openJitter`, options.openJitter ?? 0.1, "0 included"),
     maxOpenMillis: span(`${path}maxOpenDuration`, options.maxOpenDuration ?? "5 minutes"),

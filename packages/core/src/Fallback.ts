@@ -7,7 +7,7 @@
  *
  * A tier that itself calls out needs a policy of its own, or the fallback hangs where the primary did.
  */
-import { Cause, Duration, Effect, Option, Predicate } from "effect"
+import { Cause, type Duration, Effect, Option, Predicate } from "effect"
 import { nowMillis } from "./FiberTime.js"
 import * as Outcome from "./Outcome.js"
 import * as Telemetry from "./Telemetry.js"
@@ -29,6 +29,7 @@ export interface Served<out A> {
 
 type Tags<E> = E extends { readonly _tag: string } ? E["_tag"] : never
 
+/** What a tier is for, and what it gives. */
 export interface TierOptions<K extends string> {
   /** The tags of the errors that this tier is for; others go on to the next tier, or out. Default: all. */
   readonly when?: K | ReadonlyArray<K> | undefined

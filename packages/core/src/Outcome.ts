@@ -17,6 +17,7 @@ import { Cause, type Duration, type Exit, Option, Predicate } from "effect"
 
 /** Under this an error carries the outcome that it counts as. */
 export const OutcomeTypeId: unique symbol = Symbol.for("@effect-resilience/core/Outcome")
+/** The type of the key under which an error carries its outcome. */
 export type OutcomeTypeId = typeof OutcomeTypeId
 
 /** The dependency did its part. */
@@ -40,6 +41,7 @@ export interface Ignored {
   readonly retryAfter: Option.Option<Duration.Duration>
 }
 
+/** How the exit of a call counts, for breaker and retry alike. */
 export type Outcome = Success | Failure | Ignored
 
 /** Tells how an exit counts. It sees results too: a response that says "I am ill" can be a failure. */

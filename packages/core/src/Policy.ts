@@ -39,6 +39,8 @@ class Composition<E> extends Base implements AnyPolicy<E> {
   }
 }
 
+const unprotected: AnyPolicy<never>["protect"] = (self) => self
+
 /**
  * The composition of policies, outermost first; its errors are theirs together.
  *
@@ -63,12 +65,11 @@ export function all<P extends ReadonlyArray<AnyPolicy<unknown>>>(
 ): AnyPolicy<AnyPolicy.Error<P[number]>>
 export function all<E>(...outermostFirst: ReadonlyArray<AnyPolicy<E>>): AnyPolicy<E> {
   const name = [...new Set(outermostFirst.map((policy) => policy.name))].join(" > ")
-  const none: AnyPolicy<E>["protect"] = (self) => self
   return new Composition<E>(
     name,
     outermostFirst.reduceRight<AnyPolicy<E>["protect"]>(
       (inside, policy) => (self) => policy.protect(inside(self)),
-      none
+      unprotected
     )
   )
 }
@@ -151,7 +152,7 @@ export const layerConfig = <I>(
 export const toPromise =
   <E>(policy: AnyPolicy<E>, runtime: Runtime.Runtime<never>) =>
   <A>(thunk: (signal: AbortSignal) => Promise<A>): Promise<A> =>
-    Runtime.runPromiseExit(runtime)(policy.protect(Effect.tryPromise({ try: thunk, catch: (error) => error }))).then(
+    Runtime.runPromiseExit(runtime)(policy.protect(Effect.mapError(Effect.tryPromise(thunk), ({ error }) => error))).then(
       Exit.match({
         onSuccess: (value) => value,
         onFailure: (cause) => {

@@ -8,7 +8,7 @@
  *
  * Every layer that retries multiplies the load that a struggling dependency sees: retry in one place.
  */
-import { Duration, Effect, type Exit, Option, Predicate, type Schedule, type Scope } from "effect"
+import { type Duration, Effect, type Exit, Option, type Predicate, type Schedule, type Scope } from "effect"
 import { dual } from "effect/Function"
 import * as Backoff from "./Backoff.js"
 import { Classifier } from "./Classifier.js"
@@ -18,6 +18,7 @@ import { Base, type Policy } from "./policy/Model.js"
 import * as PolicyRegistry from "./PolicyRegistry.js"
 import * as Repetition from "./Repetition.js"
 
+/** The options of a retry. */
 export interface Options {
   /** How often at the most a call is made again; the first call is not a retry. From 0; default 2. */
   readonly maxRetries?: number | undefined
@@ -29,6 +30,7 @@ export interface Options {
   readonly minAttempt?: Duration.DurationInput | undefined
 }
 
+/** The options of a retry that stands alone: it also says what is transient. */
 export interface MakeOptions extends Options {
   /** How an exit counts. Default `Outcome.classify`. */
   readonly classify?: Outcome.Classify | undefined
@@ -74,6 +76,7 @@ export const plan = <A, E>(
   }
 })
 
+/** A retry: it has no error of its own, the last one of the call goes out unchanged. */
 export interface Retry extends Policy<never> {
   readonly maxRetries: number
 }
@@ -122,6 +125,7 @@ export const protect: {
   <A, E, R>(self: Effect.Effect<A, E, R>, retry: Retry): Effect.Effect<A, E, R>
 } = dual(2, <A, E, R>(self: Effect.Effect<A, E, R>, retry: Retry) => retry.protect(self))
 
+/** The options of `retry`, which knows what the effect can fail with. */
 export interface RetryOptions<E, R> {
   /** When to try again and how often: any schedule, which sees the errors. */
   readonly schedule: Schedule.Schedule<unknown, E, R>

@@ -85,6 +85,7 @@ export interface UnclassifiedError extends Common {
   readonly error: string
 }
 
+/** All that policies report; `_tag` tells which. */
 export type Event =
   | RetryScheduled
   | RetriesExhausted

@@ -38,6 +38,7 @@ export class TimedOut extends Data.TaggedError("TimedOut")<{
 /** What `mode` decides: wait for the interrupted work to end (the default), or answer at the limit without it. */
 export type Mode = "wait" | "disconnect"
 
+/** The options of a timeout. */
 export interface Options {
   /** The limit. From 1 ms. */
   readonly duration: Duration.DurationInput
@@ -45,6 +46,7 @@ export interface Options {
   readonly mode?: Mode | undefined
 }
 
+/** A timeout: its one error is `TimedOut`, and `limit` is how long an attempt may take. */
 export interface Timeout extends Policy<TimedOut> {
   readonly limit: Duration.Duration
 }

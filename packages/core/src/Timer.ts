@@ -45,13 +45,16 @@ const race = <A, E, R, E2>(
         saysLimitReached(exit) && nowMillis(fiber) >= dueMillis ? Effect.failSync(onLimit) : exit
       // A daemon: what interrupts the caller must reach the work alone, whose exit then is the answer.
       return Effect.flatMap(Effect.forkDaemon(Effect.interruptible(Effect.sleep(millis))), (timer) =>
-        Effect.flatMap(Effect.fork(restore(self)), (work) =>
-          Effect.flatMap(Effect.zipRight(eitherHasEnded(timer, work), work.poll), (done) => {
+        Effect.flatMap(Effect.fork(restore(self)), (work) => {
+          // An interruption that came before the work was there to be told of it.
+          const told = Effect.catchAllCause(restore(Effect.void), () => end(work))
+          const ended = told.pipe(Effect.zipRight(eitherHasEnded(timer, work)), Effect.zipRight(work.poll))
+          return Effect.flatMap(ended, (done) => {
             if (Option.isNone(done)) return Effect.zipRight(end(work), restore(Effect.failSync(onLimit)))
             const kept = Exit.isSuccess(done.value) ? work.inheritAll : Effect.void
             return end(timer).pipe(Effect.zipRight(kept), Effect.zipRight(Effect.suspend(() => answer(done.value))))
           })
-        )
+        })
       )
     })
   )

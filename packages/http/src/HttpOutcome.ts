@@ -5,6 +5,7 @@
 import { Outcome } from "@effect-resilience/core"
 import type { Duration } from "effect"
 
+/** What else than the status says how an answer counts. */
 export interface Details {
   /** What the server asked for in `Retry-After`. */
   readonly retryAfter?: Duration.Duration | undefined

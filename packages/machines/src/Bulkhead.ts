@@ -19,6 +19,7 @@ export type Decision = "Admitted" | "Queued" | "Rejected"
 /** What becomes of a permit that comes free: it passes to the first in line, or nobody has it. */
 export type Release = "HandedOver" | "Freed"
 
+/** Nobody runs and nobody waits. `limit` >= 1 calls may run at a time, `maxQueue` >= 0 may wait. */
 export const initial = (config: { readonly limit: number; readonly maxQueue: number }): State => ({
   limit: config.limit,
   maxQueue: config.maxQueue,

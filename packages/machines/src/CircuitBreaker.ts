@@ -231,6 +231,7 @@ export const settle = (
   return elapse(config, state, nowMillis) ?? settleProbe(config, state, permit, outcome, nowMillis)
 }
 
+/** What there is to be seen at `nowMillis`; changes nothing. */
 export const snapshot = (config: Config, state: State, nowMillis: number): Snapshot => {
   const present = at(config, state, nowMillis)
   const window =

@@ -4,6 +4,7 @@
 import type * as TripPolicy from "./TripPolicy.js"
 import type * as Window from "./Window.js"
 
+/** The numbers of a circuit breaker. */
 export interface Config {
   readonly tripPolicy: TripPolicy.TripPolicy
   /** How long the n-th opening in a row lasts, n = 1, 2, ..., in milliseconds, >= 1. */
@@ -26,8 +27,10 @@ export interface Outcome {
   readonly retryAfterMillis: number
 }
 
+/** Closed lets calls through, open refuses them, half-open lets a few probes through. */
 export type StateName = "Closed" | "Open" | "HalfOpen"
 
+/** Why a circuit went from one state to another, with the numbers that made it. */
 export type Cause =
   | TripPolicy.Breach
   /** The opening is over. */
@@ -38,6 +41,7 @@ export type Cause =
   | { readonly _tag: "ProbeDeferred"; readonly retryAfterMillis: number }
   | { readonly _tag: "ProbesSucceeded"; readonly successes: number }
 
+/** A circuit went from one state to another. */
 export interface Transition {
   readonly from: StateName
   readonly to: StateName
@@ -57,6 +61,7 @@ interface Common {
   readonly jitter: number
 }
 
+/** Calls go through, and the window counts what they end with. */
 export interface Closed extends Common {
   readonly _tag: "Closed"
   readonly window: Window.Window
@@ -65,6 +70,7 @@ export interface Closed extends Common {
   readonly lastOpenMillis: number
 }
 
+/** Calls are refused from `sinceMillis` on, for `openMillis`. */
 export interface Open extends Common {
   readonly _tag: "Open"
   readonly sinceMillis: number
@@ -72,6 +78,7 @@ export interface Open extends Common {
   readonly cause: Cause
 }
 
+/** The opening is over: a few probes go through, and decide whether the circuit closes or opens again. */
 export interface HalfOpen extends Common {
   readonly _tag: "HalfOpen"
   readonly openMillis: number
@@ -80,19 +87,23 @@ export interface HalfOpen extends Common {
   readonly probing: ReadonlyArray<number>
 }
 
+/** What a circuit breaker holds. */
 export type State = Closed | Open | HalfOpen
 
+/** Given to a call that is let through, and told to `settle`, where one of an older generation changes nothing. */
 export interface Permit {
   readonly generation: number
   readonly startedMillis: number
 }
 
+/** The call may go through; it must be settled once. */
 export interface Admitted {
   readonly _tag: "Admitted"
   readonly permit: Permit
   readonly transition?: Transition
 }
 
+/** The call must not go through. */
 export interface Rejected {
   readonly _tag: "Rejected"
   readonly state: "Open" | "HalfOpen"
@@ -102,6 +113,7 @@ export interface Rejected {
   readonly transition?: Transition
 }
 
+/** What becomes of a call, with the transition that asking has made due, if any. */
 export type Decision = Admitted | Rejected
 
 /** What a reader sees at `nowMillis`. */

@@ -4,7 +4,7 @@
  * `consecutive(n)` is the window of the last n outcomes with nothing but failures in it, so that a failure that is too
  * old to count breaks the run as a success would.
  */
-import * as Window from "./Window.js"
+import type * as Window from "./Window.js"
 
 /** n failures in a row. */
 export interface Consecutive {
@@ -24,6 +24,7 @@ export interface Rate {
   readonly window: Window.Config
 }
 
+/** When recent outcomes are bad enough: after failures in a row, or at a share of failures. */
 export type TripPolicy = Consecutive | Rate
 
 /** The numbers that made a circuit trip. */
@@ -34,12 +35,14 @@ export type Breach =
 /** Outcomes older than this never count in a count window that names no other age: 10 minutes. */
 export const defaultMaxAgeMillis = 600_000
 
+/** Trips after `failures` (>= 1) failures in a row, none of them as old as `maxAgeMillis` (default 10 minutes). */
 export const consecutive = (failures: number, maxAgeMillis: number = defaultMaxAgeMillis): Consecutive => ({
   _tag: "Consecutive",
   failures,
   window: { _tag: "Count", size: failures, maxAgeMillis }
 })
 
+/** Trips when failures / calls in the window is `>= threshold` and there were at least `minimumCalls` in it. */
 export const rate = (options: {
   readonly threshold: number
   readonly minimumCalls: number

@@ -31,6 +31,7 @@ export interface TimeConfig {
   readonly buckets: number
 }
 
+/** Which outcomes a window remembers: the last so many, or those of the last so many milliseconds. */
 export type Config = CountConfig | TimeConfig
 
 /** Outcomes told in time step `step` are those from number `first` on, counted over the life of the window. */
@@ -39,6 +40,7 @@ interface Mark {
   readonly first: number
 }
 
+/** The state of a count window: totals of the outcomes that it holds, and one bit for each. */
 export interface CountWindow {
   readonly _tag: "Count"
   readonly calls: number
@@ -53,6 +55,7 @@ export interface CountWindow {
   readonly marks: ReadonlyArray<Mark>
 }
 
+/** The state of a time window: totals of its span, and of each bucket. */
 export interface TimeWindow {
   readonly _tag: "Time"
   readonly calls: number
@@ -65,6 +68,7 @@ export interface TimeWindow {
   readonly slots: ReadonlyArray<number>
 }
 
+/** What is remembered of recent outcomes; of use only with the config that it was made of. */
 export type Window = CountWindow | TimeWindow
 
 const ageSteps = 10

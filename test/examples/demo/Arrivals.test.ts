@@ -15,7 +15,7 @@ describe("Arrivals", () => {
 
   it("come in the order of their time, from the warm-up to the end", () => {
     const times = Arrivals.schedule(1, Timeline.full).map(({ at }) => at)
-    expect(times).toEqual([...times].sort((a, b) => a - b))
+    expect(times).toEqual(times.toSorted((a, b) => a - b))
     expect(Math.min(...times)).toBeGreaterThanOrEqual(-Timeline.full.warmUpMillis)
     expect(Math.max(...times)).toBeLessThan(Timeline.full.endAt)
   })

@@ -116,9 +116,9 @@ describe("the report", () => {
       "falseOpens healthy maxChargesPerOrder orders ordersAccepted ordersConfirmed ordersOffered paymentCallsDuringOutage products secondsToRecover wrongAnswers"
     for (const mode of modes) {
       const run = report.runs[mode]
-      expect(Object.keys(run).sort().join(" ")).toBe(keys)
+      expect(Object.keys(run).toSorted().join(" ")).toBe(keys)
       for (const route of [run.products, run.orders, run.healthy]) {
-        expect(Object.keys(route).sort()).toEqual(["answered", "degraded", "failed", "p50", "p99"])
+        expect(Object.keys(route).toSorted()).toEqual(["answered", "degraded", "failed", "p50", "p99"])
         expect(route.answered + route.degraded + route.failed).toBeCloseTo(1)
       }
     }

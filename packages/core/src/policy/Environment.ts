@@ -5,38 +5,44 @@
 import { Config, ConfigError, Effect, Either, Option } from "effect"
 import * as Backoff from "../Backoff.js"
 import * as CircuitOptions from "../CircuitOptions.js"
-import { type Checked, fraction, integer, InvalidOptions, type Problem, span, spanOrNone } from "../InvalidOptions.js"
+import { type Checked, fraction, integer, orDie, type Problem, span, spanOrNone } from "../InvalidOptions.js"
 import { type Settings, type StandardOptions, strict } from "./Options.js"
+
+/** Unlike `Number` it finds none in an empty text. */
+const numberIn = (text: string): number => (text === "" ? Number.NaN : Number(text))
 
 /** What each variable sets, and how its text is read; every value is a number, Infinity for `none`. */
 const variables = {
   DEADLINE: { option: "deadline", read: spanOrNone },
   TIMEOUT: { option: "timeout", read: spanOrNone },
-  RETRY_MAX_RETRIES: { option: "retry.maxRetries", read: (at, text) => integer(at, Number(text), 0) },
+  RETRY_MAX_RETRIES: { option: "retry.maxRetries", read: (at, text) => integer(at, numberIn(text), 0) },
   RETRY_BASE: { option: "retry.backoff.base", read: (at, text) => span(at, text) },
   RETRY_CAP: { option: "retry.backoff.cap", read: (at, text) => span(at, text) },
   RETRY_MAX_RETRY_AFTER: { option: "retry.maxRetryAfter", read: (at, text) => span(at, text, 0) },
   CIRCUIT_BREAKER_CONSECUTIVE: {
     option: "circuitBreaker.tripPolicy.failures",
-    read: (at, text) => integer(at, Number(text), 1, 1_000_000)
+    read: (at, text) => integer(at, numberIn(text), 1, 1_000_000)
   },
   CIRCUIT_BREAKER_RATE: {
     option: "circuitBreaker.tripPolicy.threshold",
-    read: (at, text) => fraction(at, Number(text), "0 excluded")
+    read: (at, text) => fraction(at, numberIn(text), "0 excluded")
   },
   CIRCUIT_BREAKER_WINDOW: { option: "circuitBreaker.tripPolicy.window.duration", read: (at, text) => span(at, text) },
   CIRCUIT_BREAKER_MINIMUM_CALLS: {
     option: "circuitBreaker.tripPolicy.minimumCalls",
-    read: (at, text) => integer(at, Number(text), 1)
+    read: (at, text) => integer(at, numberIn(text), 1)
   },
   CIRCUIT_BREAKER_OPEN_DURATION: { option: "circuitBreaker.openDuration", read: (at, text) => span(at, text) },
-  BULKHEAD_MAX_CONCURRENT: { option: "bulkhead.maxConcurrent", read: (at, text) => integer(at, Number(text), 1) },
-  BULKHEAD_MAX_QUEUE: { option: "bulkhead.maxQueue", read: (at, text) => integer(at, Number(text), 0) },
+  BULKHEAD_MAX_CONCURRENT: { option: "bulkhead.maxConcurrent", read: (at, text) => integer(at, numberIn(text), 1) },
+  BULKHEAD_MAX_QUEUE: { option: "bulkhead.maxQueue", read: (at, text) => integer(at, numberIn(text), 0) },
   BULKHEAD_MAX_WAIT: { option: "bulkhead.maxWait", read: (at, text) => span(at, text) }
 } satisfies Record<string, { option: string; read: (option: string, text: string) => Checked<number> }>
 
 type Name = keyof typeof variables
 type Given = { readonly [N in Name]?: number }
+
+/** The variables of the other trip policy than `CIRCUIT_BREAKER_CONSECUTIVE`. */
+const rateNames = ["CIRCUIT_BREAKER_RATE", "CIRCUIT_BREAKER_WINDOW", "CIRCUIT_BREAKER_MINIMUM_CALLS"] as const
 
 const isName = (name: string): name is Name => Object.hasOwn(variables, name)
 const names: ReadonlyArray<Name> = Object.keys(variables).filter(isName)
@@ -68,17 +74,17 @@ const backoff = (given: Given): Backoff.Backoff | undefined =>
         cap: given.RETRY_CAP ?? Math.max(2_000, given.RETRY_BASE ?? 0)
       })
 
-const tripPolicy = (given: Given): CircuitOptions.TripPolicy | undefined => {
+const tripPolicy = (given: Given, own: CircuitOptions.TripPolicy | undefined): CircuitOptions.TripPolicy | undefined => {
   if (given.CIRCUIT_BREAKER_CONSECUTIVE !== undefined) {
     return CircuitOptions.consecutive(given.CIRCUIT_BREAKER_CONSECUTIVE)
   }
+  if (rateNames.every((name) => given[name] === undefined)) return own
   const { CIRCUIT_BREAKER_MINIMUM_CALLS, CIRCUIT_BREAKER_RATE, CIRCUIT_BREAKER_WINDOW } = given
-  const values = [CIRCUIT_BREAKER_MINIMUM_CALLS, CIRCUIT_BREAKER_RATE, CIRCUIT_BREAKER_WINDOW]
-  if (values.every((value) => value === undefined)) return undefined
+  const rate = own?._tag === "Rate" ? own : CircuitOptions.defaultRate
   return CircuitOptions.rate({
-    threshold: CIRCUIT_BREAKER_RATE ?? 0.5,
-    window: CircuitOptions.time(CIRCUIT_BREAKER_WINDOW ?? "30 seconds"),
-    minimumCalls: CIRCUIT_BREAKER_MINIMUM_CALLS
+    threshold: CIRCUIT_BREAKER_RATE ?? rate.threshold,
+    window: CIRCUIT_BREAKER_WINDOW === undefined ? rate.window : CircuitOptions.time(CIRCUIT_BREAKER_WINDOW),
+    minimumCalls: CIRCUIT_BREAKER_MINIMUM_CALLS ?? rate.minimumCalls
   })
 }
 
@@ -98,7 +104,10 @@ const merged = (defaults: StandardOptions, given: Given): StandardOptions => ({
   ...(mentions(given, "CIRCUIT_BREAKER_") && {
     circuitBreaker: {
       ...partOf(defaults.circuitBreaker),
-      ...defined({ tripPolicy: tripPolicy(given), openDuration: given.CIRCUIT_BREAKER_OPEN_DURATION })
+      ...defined({
+        tripPolicy: tripPolicy(given, partOf(defaults.circuitBreaker).tripPolicy),
+        openDuration: given.CIRCUIT_BREAKER_OPEN_DURATION
+      })
     }
   }),
   ...(mentions(given, "BULKHEAD_") && {
@@ -113,7 +122,7 @@ const merged = (defaults: StandardOptions, given: Given): StandardOptions => ({
   })
 })
 
-const invalid = (variable: string, { allowed, value }: Problem): ConfigError.ConfigError =>
+const invalid = (variable: string, value: string, allowed: string): ConfigError.ConfigError =>
   ConfigError.InvalidData([variable], `is ${value}, but must be ${allowed}`)
 
 /** Reads one variable: its value, nothing if it is not set, or what is wrong with it. */
@@ -125,19 +134,36 @@ const read = (
   return Effect.map(Effect.either(Config.option(Config.string(variable))), (text) => {
     if (Either.isLeft(text)) return Either.left([text.left])
     if (Option.isNone(text.right)) return Either.right({})
-    const checked: Checked<number> = variables[name].read(variables[name].option, text.right.value.trim())
+    const { value } = text.right
+    const checked: Checked<number> = variables[name].read(variables[name].option, value.trim())
     return Either.mapBoth(checked, {
-      onLeft: (problems) => problems.map((problem) => invalid(variable, problem)),
-      onRight: (value): Given => ({ [name]: value })
+      onLeft: (problems) => problems.map(({ allowed }) => invalid(variable, JSON.stringify(value), allowed)),
+      onRight: (number): Given => ({ [name]: number })
     })
   })
 }
 
-const failAll = (errors: ReadonlyArray<ConfigError.ConfigError>) =>
-  Effect.mapError(
-    Effect.validateAll(errors, (error) => Effect.fail(error), { discard: true }),
-    (all) => all.reduce((left, right) => ConfigError.And(left, right))
-  )
+/** Variables that contradict each other, each fine by itself. */
+const contradictions = (policy: string, given: Given): ReadonlyArray<ConfigError.ConfigError> => {
+  const { CIRCUIT_BREAKER_CONSECUTIVE: failures, DEADLINE, RETRY_BASE, RETRY_CAP, TIMEOUT } = given
+  const of = (name: Name) => variableOf(policy, name)
+  const found: Array<ConfigError.ConfigError> = []
+  if (TIMEOUT !== undefined && TIMEOUT !== Infinity && TIMEOUT > (DEADLINE ?? Infinity)) {
+    found.push(invalid(of("TIMEOUT"), `${TIMEOUT} ms`, `at most ${of("DEADLINE")}, ${DEADLINE} ms`))
+  }
+  if (RETRY_CAP !== undefined && RETRY_CAP < (RETRY_BASE ?? 0)) {
+    found.push(invalid(of("RETRY_CAP"), `${RETRY_CAP} ms`, `at least ${of("RETRY_BASE")}, ${RETRY_BASE} ms`))
+  }
+  const rate = rateNames.filter((name) => given[name] !== undefined).map(of)
+  if (failures !== undefined && rate.length > 0) {
+    found.push(invalid(of("CIRCUIT_BREAKER_CONSECUTIVE"), String(failures), `left out beside ${rate.join(", ")}`))
+  }
+  return found
+}
+
+/** All that is wrong as one error; nothing if nothing is. */
+const failAll = ([first, ...others]: ReadonlyArray<ConfigError.ConfigError>): Effect.Effect<void, ConfigError.ConfigError> =>
+  first === undefined ? Effect.void : Effect.fail(others.reduce(ConfigError.And, first))
 
 /** The checked options: the defaults, and whatever the environment says instead. All bad values are told at once. */
 export const settings = (
@@ -145,15 +171,20 @@ export const settings = (
   defaults: StandardOptions
 ): Effect.Effect<Settings, ConfigError.ConfigError> =>
   Effect.gen(function* () {
+    yield* orDie(policy, strict(defaults))
     const all = yield* Effect.forEach(names, (name) => read(policy, name))
-    yield* failAll(all.flatMap((one) => (Either.isLeft(one) ? one.left : [])))
     const given = all.reduce<Given>((sum, one) => (Either.isRight(one) ? { ...sum, ...one.right } : sum), {})
-    const set = names.filter((name) => given[name] !== undefined)
+    const unreadable = all.flatMap((one) => (Either.isLeft(one) ? one.left : []))
+    yield* failAll([...unreadable, ...contradictions(policy, given)])
     const checked = strict(merged(defaults, given))
     if (Either.isRight(checked)) return checked.right
-    const problems = checked.left
-    if (set.length === 0) return yield* Effect.die(new InvalidOptions({ policy, problems }))
-    const nameOf = (problem: Problem) => set.find((name) => variables[name].option === problem.option) ?? set[0]
-    yield* failAll(problems.map((problem) => invalid(variableOf(policy, nameOf(problem) ?? "TIMEOUT"), problem)))
-    return yield* Effect.die(new InvalidOptions({ policy, problems }))
+    // The defaults were fine by themselves: what does not fit is set, or does not fit the deadline that is.
+    const named = ({ allowed, option, value }: Problem) => {
+      const name = names.find((each) => given[each] !== undefined && variables[each].option === option)
+      return name === undefined
+        ? ConfigError.InvalidData([variableOf(policy, "DEADLINE")], `does not fit: ${option} is ${value}, but must be ${allowed}`)
+        : invalid(variableOf(policy, name), value, allowed)
+    }
+    yield* failAll(checked.left.map(named))
+    return yield* orDie(policy, checked)
   })

@@ -12,6 +12,7 @@ export interface Layer {
   readonly does: string
 }
 
+/** What a standard policy does, in the order in which it does it, in the worst case, and what is wrong with it. */
 export interface Explanation {
   readonly name: string
   /** Outermost first. */

@@ -5,6 +5,7 @@ import { type Effect, Pipeable, type Types } from "effect"
 
 /** Marks a policy; it carries the policy's error type, without which unsound assignments would compile. */
 export const TypeId: unique symbol = Symbol.for("@effect-resilience/core/Policy")
+/** The type of the mark of a policy. */
 export type TypeId = typeof TypeId
 
 /** A function from effects to effects, with a name. `E` is what it can refuse or fail with by itself. */
@@ -15,6 +16,7 @@ export interface Policy<out E> extends Pipeable.Pipeable {
   readonly protect: <A, E2, R>(self: Effect.Effect<A, E2, R>) => Effect.Effect<A, E | E2, R>
 }
 
+/** What can be told of the type of a policy. */
 export declare namespace Policy {
   /** The errors that a policy adds. */
   export type Error<P> = P extends Policy<infer E> ? E : never

@@ -18,6 +18,7 @@ export interface Pool {
 /** As `Bulkhead.Options`; `maxConcurrent` defaults to 50. */
 export type BulkheadOptions = { readonly [K in keyof Bulkhead.Options]?: Bulkhead.Options[K] | undefined }
 
+/** The options of a standard policy; `"none"` leaves a layer out. */
 export interface StandardOptions {
   /** The budget of a call, retries and waits included. From 1 ms; default 10 seconds, or `timeout` if that is longer. */
   readonly deadline?: Duration.DurationInput | "none" | undefined

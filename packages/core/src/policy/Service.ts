@@ -6,25 +6,59 @@
  * Streams pass through as they are: protect the effect that opens them. Methods are called with the real service as
  * `this`, so private fields work; the real service is never touched, so a frozen one works too.
  */
-import { Context, Deferred, Effect, Either, Fiber, FiberRef, Layer, Option, Predicate, Queue, Ref } from "effect"
+import {
+  Context,
+  Deferred,
+  Effect,
+  Either,
+  Fiber,
+  FiberRef,
+  Layer,
+  ManagedRuntime,
+  Option,
+  Pool,
+  Predicate,
+  Queue,
+  RcRef,
+  Ref,
+  Resource,
+  ScopedRef
+} from "effect"
 import type { Standard, StandardError } from "./Standard.js"
 
-/** Effects by type that are data by nature. */
-type Data =
-  | Option.Option<unknown>
-  | Either.Either<unknown, unknown>
-  | Context.Tag<never, unknown>
+/** Marks of what is an Effect by type and data by nature. */
+const dataTypeIds = [
+  Option.TypeId,
+  Either.TypeId,
+  Context.TagTypeId,
+  Ref.RefTypeId,
+  Deferred.DeferredTypeId,
+  Queue.EnqueueTypeId,
+  Queue.DequeueTypeId,
+  FiberRef.FiberRefTypeId,
+  Fiber.FiberTypeId,
+  ScopedRef.ScopedRefTypeId,
+  RcRef.TypeId,
+  Pool.PoolTypeId,
+  Resource.ResourceTypeId,
+  ManagedRuntime.TypeId
+] as const
 
-type Invariant<T> =
-  T extends Ref.Ref<infer _> ? true : T extends Deferred.Deferred<infer _, infer _> ? true : T extends Queue.Queue<infer _> ? true : false
+type IsData<T> = [Extract<keyof T, (typeof dataTypeIds)[number]>] extends [never] ? false : true
 
-/** What a member gives, called or not. */
-type Given<M> = M extends (...args: never) => infer Out ? Out : M
+/** What a member gives, called or not; of an overloaded method all that the last four signatures give. */
+type Given<M> = M extends {
+  (...args: never): infer Out1
+  (...args: never): infer Out2
+  (...args: never): infer Out3
+  (...args: never): infer Out4
+}
+  ? Out1 | Out2 | Out3 | Out4
+  : M
 
 /** The name of a method whose declared errors lack the policy's, or never. */
-type Lacks<K, T, E> = T extends Data
-  ? never
-  : Invariant<T> extends true
+type Lacks<K, T, E> =
+  IsData<T> extends true
     ? never
     : T extends Effect.Effect<infer _, infer E2, infer _>
       ? [E] extends [E2]
@@ -44,35 +78,31 @@ type Admits<S> = [Unadmitted<S, StandardError>] extends [never]
   ? unknown
   : MethodMustDeclare<Unadmitted<S, StandardError>, StandardError>
 
+/** What a member gives with the policy's errors added; data and plain values stay as they are. */
+type WithErrors<T> =
+  IsData<T> extends true
+    ? T
+    : T extends Effect.Effect<infer A, infer E, infer R>
+      ? Effect.Effect<A, E | StandardError, R>
+      : T
+
 /** The service type with the policy's errors added to each method. A generic method loses its parameter. */
 export type Protected<S> = {
-  readonly [K in keyof S]: S[K] extends Effect.Effect<infer A, infer E, infer R>
-    ? Effect.Effect<A, E | StandardError, R>
-    : S[K] extends (...args: infer Args) => Effect.Effect<infer A, infer E, infer R>
-      ? (...args: Args) => Effect.Effect<A, E | StandardError, R>
-      : S[K]
+  readonly [K in keyof S]: S[K] extends (...args: infer Args) => infer Out
+    ? IsData<S[K]> extends true
+      ? S[K]
+      : (...args: Args) => WithErrors<Out>
+    : WithErrors<S[K]>
 }
 
+/** How a service is protected. */
 export interface ProtectServiceOptions<S> {
   /** The methods that may be repeated without harm. Default none: all others are attempted once. */
   readonly repeatable?: ReadonlyArray<keyof S> | undefined
 }
 
-const dataTypeIds: ReadonlyArray<symbol> = [
-  Ref.RefTypeId,
-  Deferred.DeferredTypeId,
-  Queue.EnqueueTypeId,
-  Queue.DequeueTypeId,
-  FiberRef.FiberRefTypeId,
-  Fiber.FiberTypeId
-]
-
 const isCall = (u: unknown): u is Effect.Effect<unknown, unknown, unknown> =>
-  Effect.isEffect(u) &&
-  !Option.isOption(u) &&
-  !Either.isEither(u) &&
-  !Context.isTag(u) &&
-  !dataTypeIds.some((id) => Predicate.hasProperty(u, id))
+  Effect.isEffect(u) && !dataTypeIds.some((id) => Predicate.hasProperty(u, id))
 
 const keysOf = (service: object): ReadonlySet<PropertyKey> => {
   const own = Reflect.ownKeys(service).filter((key) => key !== "constructor")

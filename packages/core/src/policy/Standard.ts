@@ -40,6 +40,7 @@ export interface Overrides {
   readonly repeatable?: boolean | undefined
 }
 
+/** A standard policy, with the breaker and the bulkhead inside it for whoever wants to look at them. */
 export interface Standard extends Policy<StandardError> {
   /** None where the options said `"none"`. */
   readonly circuitBreaker: Option.Option<CircuitBreaker.CircuitBreaker>

@@ -7,6 +7,7 @@ import * as Backoff from "../Backoff.js"
 import * as Retry from "../Retry.js"
 import type { Settings, StandardOptions } from "./Options.js"
 
+/** The names of the mistakes that can be found. */
 export type Rule =
   | "budget"
   | "contradiction"
@@ -119,6 +120,8 @@ const pool = ({ options, settings: { bulkhead } }: Subject): ReadonlyArray<Trap>
         }
       ]
 
+const count = (limit: number): string => (limit === Infinity ? "unlimited" : String(limit))
+
 const sharedPool = (subject: Subject, sharers: ReadonlyArray<Subject>): ReadonlyArray<Trap> => {
   const shared = subject.options.pool
   if (shared === undefined) return []
@@ -127,7 +130,6 @@ const sharedPool = (subject: Subject, sharers: ReadonlyArray<Subject>): Readonly
   const sum = limits.reduce((total, limit) => total + limit, 0)
   const greedy = users.filter(({ settings }) => (settings.bulkhead?.limit ?? Infinity) > shared.size / 2)
   if (users.length < 2 || (sum <= shared.size && greedy.length === 0)) return []
-  const count = (limit: number) => (limit === Infinity ? "unlimited" : String(limit))
   const over = sum > shared.size ? [`bulkheads ${limits.map(count).join(" + ")} add up to ${count(sum)}`] : []
   const half = greedy.map(({ name }) => `"${name}" alone may take over half`)
   return [

@@ -1,0 +1,35 @@
+/** One of every kind of policy, none of which has a reason to refuse anything, and compositions of them. */
+import { Backoff, Bulkhead, CircuitBreaker, Deadline, Policy, Retry, Timeout } from "@effect-resilience/core"
+import { Effect, type Scope } from "effect"
+
+const breaker = CircuitBreaker.make("p", { tripPolicy: CircuitBreaker.consecutive(100) })
+const bulkhead = Bulkhead.make("p", { maxConcurrent: 100 })
+const line = Bulkhead.make("p", { maxConcurrent: 100, maxQueue: 100, maxWait: "1 hour" })
+const retry = Retry.make("p", { backoff: Backoff.constant("10 millis") })
+const timeout = Timeout.make("p", { duration: "1 hour" })
+const standard = Policy.standard("p", { deadline: "1 hour", timeout: "1 hour" })
+const bare = { deadline: "none", timeout: "none", retry: "none", circuitBreaker: "none", bulkhead: "none" } as const
+
+type Making = Effect.Effect<Policy.Policy<unknown>, never, Scope.Scope>
+
+/** How to make each, by name. */
+export const everyPolicy: Readonly<Record<string, Making>> = {
+  "a breaker by count": breaker,
+  "a breaker by rate": CircuitBreaker.make("p", {
+    tripPolicy: CircuitBreaker.rate({ threshold: 1, window: CircuitBreaker.time("1 minute") })
+  }),
+  "a bulkhead": bulkhead,
+  "a bulkhead with a line": line,
+  "a retry": retry,
+  "a retry that never repeats": Retry.make("p", { maxRetries: 0 }),
+  "a timeout": timeout,
+  "a timeout that disconnects": Timeout.make("p", { duration: "1 hour", mode: "disconnect" }),
+  "a deadline": Deadline.make("p", "1 hour"),
+  "a standard policy": standard,
+  "a standard policy without anything": Policy.standard("p", bare),
+  "a standard policy for calls that differ": Effect.map(standard, (policy) =>
+    policy.with({ timeout: "30 minutes", repeatable: false })
+  ),
+  "a composition of all": Effect.map(Effect.all([breaker, line, retry, timeout]), (parts) => Policy.all(...parts)),
+  "a composition of none": Effect.succeed(Policy.all())
+}
