@@ -150,6 +150,21 @@ describe("a classifier of one's own", () => {
     })
   )
 
+  it.scoped("is not asked about an interruption", () =>
+    Effect.gen(function* () {
+      const asked: Array<Exit.Exit<unknown, unknown>> = []
+      const classify: Outcome.Classify = (exit) => {
+        asked.push(exit)
+        return transient
+      }
+      const retry = yield* Retry.make("search", { classify })
+      const breaker = yield* CircuitBreaker.make("search", { classify })
+      expect(Exit.isInterrupted(yield* Effect.exit(retry.protect(Effect.interrupt)))).toBe(true)
+      expect(Exit.isInterrupted(yield* Effect.exit(breaker.protect(Effect.interrupt)))).toBe(true)
+      expect(asked).toEqual([])
+    })
+  )
+
   it.scoped("that throws: the caller gets its defect, the call is not repeated, and nobody is blamed", () =>
     Effect.gen(function* () {
       const bug = new Error("no such field")

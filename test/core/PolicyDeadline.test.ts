@@ -125,7 +125,8 @@ describe("the deadline fails inside the breaker", () => {
         deadline: "1 second",
         timeout: "none",
         retry: "none",
-        circuitBreaker
+        // The budget is the policy's own: patience is for callers that leave early.
+        circuitBreaker: { ...circuitBreaker, patience: "1 hour" }
       })
       const circuit = yield* circuitOf(policy)
       const payment = new Dependency()
@@ -135,6 +136,20 @@ describe("the deadline fails inside the breaker", () => {
         expect(failureOf(played.exit)).toMatchObject({ _tag: "DeadlineExceeded", where: "in-flight" })
       }
       expect(yield* circuit.state).toBe("Open")
+    })
+  )
+
+  it.scoped("the policy's own budget is its own also within a longer one of its caller", () =>
+    Effect.gen(function* () {
+      const policy = yield* Policy.standard("payment", {
+        deadline: "1 second",
+        timeout: "none",
+        retry: "none",
+        circuitBreaker: { ...circuitBreaker, patience: "1 hour" }
+      })
+      const circuit = yield* circuitOf(policy)
+      yield* play(Deadline.protect(policy.protect(Effect.never), "2 seconds"), "2 seconds")
+      expect(yield* circuit.snapshot).toMatchObject({ calls: 1, failures: 1 })
     })
   )
 

@@ -134,6 +134,7 @@ export class Permits {
     )
   }
 
+  /** Makes the error of a call that gets no permit, and reports it. */
   private refusal(fiber: AnyFiber, reason: BulkheadFull["reason"]): BulkheadFull {
     const { name: policy } = this
     const { limit, queued } = this.snapshot
@@ -153,10 +154,7 @@ class Compartment extends Base implements Bulkhead {
     const permits = this[BulkheadTypeId]
     return Effect.uninterruptibleMask((restore) =>
       Effect.withFiberRuntime<A, E | BulkheadFull, R>((fiber) =>
-        Effect.zipRight(
-          permits.acquire(fiber, restore),
-          permits.occupied(fiber, restore(self))
-        )
+        Effect.zipRight(permits.acquire(fiber, restore), permits.occupied(fiber, restore(self)))
       )
     )
   }

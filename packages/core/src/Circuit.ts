@@ -92,6 +92,7 @@ export class Circuit {
     return refused === undefined ? undefined : this.refusal(fiber, refused, now)
   }
 
+  /** Asks for a permit; whoever gets one must `settle` it once. */
   readonly acquire: Effect.Effect<Permit, CircuitOpen> = Effect.withFiberRuntime((fiber) => {
     const now = nowMillis(fiber)
     const [decision, next] = Machine.acquire(this.settings.machine, this.cell.current, now)
@@ -105,6 +106,7 @@ export class Circuit {
       : Effect.zipRight(this.redraw(fiber), this.acquire)
   })
 
+  /** Counts what the call that the permit was granted for has ended with. */
   readonly settle = (permit: Permit, outcome: Outcome.Outcome): Effect.Effect<void> =>
     Effect.withFiberRuntime((fiber) => {
       const told = { _tag: outcome._tag, retryAfterMillis: hintMillis(outcome) }
@@ -124,6 +126,7 @@ export class Circuit {
   readonly cutShort = (fiber: AnyFiber, permit: Permit): Outcome.Outcome =>
     nowMillis(fiber) - permit.startedMillis >= this.settings.patienceMillis ? Outcome.failure() : Outcome.ignored()
 
+  /** What there is to be seen now; changes nothing. */
   readonly snapshot = (fiber: AnyFiber): Snapshot => {
     const { calls, failures, openings, probing, retryAfterMillis, state } = Machine.snapshot(
       this.settings.machine,
@@ -141,6 +144,7 @@ export class Circuit {
     })
   }
 
+  /** Makes the error of a call that is not let through, and reports it. */
   private refusal(fiber: AnyFiber, refused: Machine.Rejected, at: number): CircuitOpen {
     const { name: policy } = this
     const { reason, retryAfterMillis, state } = refused
@@ -148,12 +152,22 @@ export class Circuit {
     return new CircuitOpen({ policy, state, retryAfter: Option.some(Duration.millis(retryAfterMillis)), reason })
   }
 
+  /** Reports that the circuit went from one state to another. */
   private changed(fiber: AnyFiber, { atMillis, cause, from, to }: Machine.Transition): void {
     const { current } = this.cell
     const openFor = current._tag === "Open" ? current.openMillis : 0
     const { name: policy } = this
     const { openings } = current
-    Telemetry.publish(fiber, () => ({ _tag: "CircuitChanged", policy, at: atMillis, from, to, cause, openings, openFor }))
+    Telemetry.publish(fiber, () => ({
+      _tag: "CircuitChanged",
+      policy,
+      at: atMillis,
+      from,
+      to,
+      cause,
+      openings,
+      openFor
+    }))
   }
 }
 

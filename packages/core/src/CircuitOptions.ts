@@ -72,8 +72,7 @@ export const rate = (options: {
   _tag: "Rate",
   threshold: options.threshold,
   window: options.window,
-  minimumCalls:
-    options.minimumCalls ?? (options.window._tag === "Count" ? Math.min(20, options.window.size) : 20)
+  minimumCalls: options.minimumCalls ?? (options.window._tag === "Count" ? Math.min(20, options.window.size) : 20)
 })
 
 /** The last `size` outcomes (1 to 1,000,000), none of them as old as `maxAge` (default 10 minutes). */

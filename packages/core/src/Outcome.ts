@@ -98,7 +98,9 @@ const isTransportError = (error: unknown): boolean =>
 
 /** The typed error of an exit that holds no defect. */
 export const typedError = <A, E>(exit: Exit.Exit<A, E>): Option.Option<E> =>
-  exit._tag === "Success" || Option.isSome(Cause.dieOption(exit.cause)) ? Option.none() : Cause.failureOption(exit.cause)
+  exit._tag === "Success" || Option.isSome(Cause.dieOption(exit.cause))
+    ? Option.none()
+    : Cause.failureOption(exit.cause)
 
 const permanent = failure()
 const transient = failure({ transient: true })

@@ -8,15 +8,7 @@
  * Providing the same Layer in two places builds two policies with two circuits and two sets of permits: provide it once,
  * near the top of the program.
  */
-import {
-  Cause,
-  type ConfigError,
-  type Context,
-  Effect,
-  Exit,
-  Layer,
-  Runtime
-} from "effect"
+import { Cause, type ConfigError, type Context, Effect, Exit, Layer, Runtime } from "effect"
 import { dual } from "effect/Function"
 import { settings as settingsFromEnvironment } from "./policy/Environment.js"
 import { Base, type Policy as AnyPolicy } from "./policy/Model.js"
@@ -152,7 +144,9 @@ export const layerConfig = <I>(
 export const toPromise =
   <E>(policy: AnyPolicy<E>, runtime: Runtime.Runtime<never>) =>
   <A>(thunk: (signal: AbortSignal) => Promise<A>): Promise<A> =>
-    Runtime.runPromiseExit(runtime)(policy.protect(Effect.mapError(Effect.tryPromise(thunk), ({ error }) => error))).then(
+    Runtime.runPromiseExit(runtime)(
+      policy.protect(Effect.mapError(Effect.tryPromise(thunk), ({ error }) => error))
+    ).then(
       Exit.match({
         onSuccess: (value) => value,
         onFailure: (cause) => {

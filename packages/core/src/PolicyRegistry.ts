@@ -29,7 +29,9 @@ export const layer: Layer.Layer<never> = Layer.effectContext(
 )
 
 /** Every live policy, in the order they were made. */
-export const entries: Effect.Effect<ReadonlyArray<Entry>> = Effect.map(PolicyRegistry, ({ cell }) => MutableRef.get(cell))
+export const entries: Effect.Effect<ReadonlyArray<Entry>> = Effect.map(PolicyRegistry, ({ cell }) =>
+  MutableRef.get(cell)
+)
 
 /** Registers a policy while the scope lives, and gives it back. */
 export const register = <P extends Policy<unknown>>(policy: P): Effect.Effect<P, never, Scope.Scope> =>

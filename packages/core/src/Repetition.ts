@@ -2,7 +2,17 @@
  * The loop behind every retry: run, look at the exit, decide, wait, run again. Costs nothing until something fails.
  */
 import { Backoff as Machine, Deadline as Budget } from "@effect-resilience/machines"
-import { Clock, Context, Duration, Effect, Exit, Option, type Schedule, ScheduleDecision, ScheduleIntervals } from "effect"
+import {
+  Clock,
+  Context,
+  Duration,
+  Effect,
+  Exit,
+  Option,
+  type Schedule,
+  ScheduleDecision,
+  ScheduleIntervals
+} from "effect"
 import { inForce } from "./Deadline.js"
 import { type AnyFiber, drawn, nowMillis } from "./FiberTime.js"
 import * as Outcome from "./Outcome.js"
@@ -41,8 +51,10 @@ export const judgement = <A, E>(exit: Exit.Exit<A, E>, outcome: Outcome.Outcome)
 type Reason = Telemetry.RetriesExhausted["reason"]
 
 /** Runs the effect, and again as long as the plan allows; the answer is that of the last run. */
-export const run = <A, E, R, In, R2>(self: Effect.Effect<A, E, R>, plan: Plan<A, E, In, R2>): Effect.Effect<A, E, R | R2> =>
-  attempt(self, plan, 1, plan.schedule.initial)
+export const run = <A, E, R, In, R2>(
+  self: Effect.Effect<A, E, R>,
+  plan: Plan<A, E, In, R2>
+): Effect.Effect<A, E, R | R2> => attempt(self, plan, 1, plan.schedule.initial)
 
 const attempt = <A, E, R, In, R2>(
   self: Effect.Effect<A, E, R>,
@@ -117,19 +129,22 @@ const wait = <A, E, In, R>(
 ): Effect.Effect<Wait | undefined, never, R> =>
   Effect.suspend(() => {
     const now = Context.get(fiber.currentDefaultServices, Clock.Clock).unsafeCurrentTimeMillis()
-    return Effect.flatMap(plan.schedule.step(now, input, state), ([next, , decision]): Effect.Effect<Wait | undefined> => {
-      if (ScheduleDecision.isDone(decision)) return Effect.succeed(undefined)
-      const start = ScheduleIntervals.start(decision.intervals)
-      const backoff = Math.min(Machine.maxDelayMillis, Math.max(0, Math.ceil(start - now)))
-      const asked = Option.getOrElse(hint, () => 0)
-      return asked <= backoff
-        ? Effect.succeed({ delayMillis: backoff, hinted: false, state: next })
-        : Effect.map(drawn(fiber), (random) => ({
-            delayMillis: Machine.withHintMillis(backoff, asked, random),
-            hinted: true,
-            state: next
-          }))
-    })
+    return Effect.flatMap(
+      plan.schedule.step(now, input, state),
+      ([next, , decision]): Effect.Effect<Wait | undefined> => {
+        if (ScheduleDecision.isDone(decision)) return Effect.succeed(undefined)
+        const start = ScheduleIntervals.start(decision.intervals)
+        const backoff = Math.min(Machine.maxDelayMillis, Math.max(0, Math.ceil(start - now)))
+        const asked = Option.getOrElse(hint, () => 0)
+        return asked <= backoff
+          ? Effect.succeed({ delayMillis: backoff, hinted: false, state: next })
+          : Effect.map(drawn(fiber), (random) => ({
+              delayMillis: Machine.withHintMillis(backoff, asked, random),
+              hinted: true,
+              state: next
+            }))
+      }
+    )
   })
 
 const report = (fiber: AnyFiber, policy: string, attempts: number, reason: Reason, exit: Exit.Exit<unknown, unknown>) =>

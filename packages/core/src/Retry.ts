@@ -133,7 +133,10 @@ export interface RetryOptions<E, R> {
   readonly while?: Predicate.Predicate<E> | undefined
 }
 
-const repeats = <A, E>(exit: Exit.Exit<A, E>, by: Predicate.Predicate<E> | undefined): Repetition.Judgement<A, E, E> => {
+const repeats = <A, E>(
+  exit: Exit.Exit<A, E>,
+  by: Predicate.Predicate<E> | undefined
+): Repetition.Judgement<A, E, E> => {
   const outcome = Outcome.classify(exit)
   const worthIt = by ?? (() => Outcome.isTransient(outcome))
   return {
@@ -165,16 +168,14 @@ export const retry: {
     self: Effect.Effect<A, E, R>,
     options: RetryOptions<NoInfer<E>, R2>
   ): Effect.Effect<A, E, R | R2>
-} = dual(
-  2,
-  <A, E, R, R2>(self: Effect.Effect<A, E, R>, options: RetryOptions<E, R2>): Effect.Effect<A, E, R | R2> =>
-    Repetition.run(self, {
-      policy: "retry",
-      maxRetries: Number.MAX_SAFE_INTEGER,
-      schedule: options.schedule,
-      maxRetryAfterMillis: 30_000,
-      minAttemptMillis: 0,
-      judge: (_, exit) => repeats(exit, options.while),
-      admitted: always
-    })
+} = dual(2, <A, E, R, R2>(self: Effect.Effect<A, E, R>, options: RetryOptions<E, R2>): Effect.Effect<A, E, R | R2> =>
+  Repetition.run(self, {
+    policy: "retry",
+    maxRetries: Number.MAX_SAFE_INTEGER,
+    schedule: options.schedule,
+    maxRetryAfterMillis: 30_000,
+    minAttemptMillis: 0,
+    judge: (_, exit) => repeats(exit, options.while),
+    admitted: always
+  })
 )

@@ -34,7 +34,9 @@ const uniform = (low: number, high: number, random: number): number =>
 
 /** The ceiling of the n-th wait: min(cap, base * factor^n), in whole milliseconds. */
 export const ceilingMillis = (config: Config, n: number): number =>
-  config.baseMillis <= 0 ? 0 : wholeWithin(config.baseMillis * Math.pow(config.factor, Math.max(0, n)), config.capMillis)
+  config.baseMillis <= 0
+    ? 0
+    : wholeWithin(config.baseMillis * Math.pow(config.factor, Math.max(0, n)), config.capMillis)
 
 /** Uniform over [0, ceiling]. Spreads callers furthest apart; the right choice against a retry storm. */
 export const fullJitterMillis = (config: Config, n: number, random: number): number =>

@@ -12,7 +12,12 @@ export interface Deadline {
 }
 
 /** A budget that begins now; the outer one if that ends first, or at the same moment. */
-export const start = (policy: string, budgetMillis: number, outer: Deadline | undefined, nowMillis: number): Deadline => {
+export const start = (
+  policy: string,
+  budgetMillis: number,
+  outer: Deadline | undefined,
+  nowMillis: number
+): Deadline => {
   const dueMillis = nowMillis + budgetMillis
   return outer !== undefined && outer.dueMillis <= dueMillis
     ? outer

@@ -146,9 +146,7 @@ const addCount = (config: CountConfig, before: CountWindow, failed: boolean, now
   const marks =
     newest !== undefined && newest.step >= step ? window.marks : [...window.marks, { step, first: window.told }]
   const wordDone = (at & 31) === 0
-  const words = wordDone
-    ? window.words.map((old, index) => (index === window.at >>> 5 ? word : old))
-    : window.words
+  const words = wordDone ? window.words.map((old, index) => (index === window.at >>> 5 ? word : old)) : window.words
   return {
     _tag: "Count",
     calls: full ? window.calls : window.calls + 1,

@@ -57,7 +57,8 @@ const partOf = <O extends object>(option: O | "none" | undefined): Partial<O> =>
   option === undefined || option === "none" ? {} : option
 
 /** Whether any variable of a group was given; an unmentioned group stays as it was, also when that is `"none"`. */
-const mentions = (given: Given, group: string): boolean => names.some((n) => n.startsWith(group) && given[n] !== undefined)
+const mentions = (given: Given, group: string): boolean =>
+  names.some((n) => n.startsWith(group) && given[n] !== undefined)
 
 /** Leaves out what is undefined, so that it does not hide a default. */
 const defined = <O extends object>(options: O): O => {
@@ -74,7 +75,10 @@ const backoff = (given: Given): Backoff.Backoff | undefined =>
         cap: given.RETRY_CAP ?? Math.max(2_000, given.RETRY_BASE ?? 0)
       })
 
-const tripPolicy = (given: Given, own: CircuitOptions.TripPolicy | undefined): CircuitOptions.TripPolicy | undefined => {
+const tripPolicy = (
+  given: Given,
+  own: CircuitOptions.TripPolicy | undefined
+): CircuitOptions.TripPolicy | undefined => {
   if (given.CIRCUIT_BREAKER_CONSECUTIVE !== undefined) {
     return CircuitOptions.consecutive(given.CIRCUIT_BREAKER_CONSECUTIVE)
   }
@@ -162,14 +166,13 @@ const contradictions = (policy: string, given: Given): ReadonlyArray<ConfigError
 }
 
 /** All that is wrong as one error; nothing if nothing is. */
-const failAll = ([first, ...others]: ReadonlyArray<ConfigError.ConfigError>): Effect.Effect<void, ConfigError.ConfigError> =>
-  first === undefined ? Effect.void : Effect.fail(others.reduce(ConfigError.And, first))
+const failAll = ([first, ...others]: ReadonlyArray<ConfigError.ConfigError>): Effect.Effect<
+  void,
+  ConfigError.ConfigError
+> => (first === undefined ? Effect.void : Effect.fail(others.reduce(ConfigError.And, first)))
 
 /** The checked options: the defaults, and whatever the environment says instead. All bad values are told at once. */
-export const settings = (
-  policy: string,
-  defaults: StandardOptions
-): Effect.Effect<Settings, ConfigError.ConfigError> =>
+export const settings = (policy: string, defaults: StandardOptions): Effect.Effect<Settings, ConfigError.ConfigError> =>
   Effect.gen(function* () {
     yield* orDie(policy, strict(defaults))
     const all = yield* Effect.forEach(names, (name) => read(policy, name))
@@ -182,7 +185,10 @@ export const settings = (
     const named = ({ allowed, option, value }: Problem) => {
       const name = names.find((each) => given[each] !== undefined && variables[each].option === option)
       return name === undefined
-        ? ConfigError.InvalidData([variableOf(policy, "DEADLINE")], `does not fit: ${option} is ${value}, but must be ${allowed}`)
+        ? ConfigError.InvalidData(
+            [variableOf(policy, "DEADLINE")],
+            `does not fit: ${option} is ${value}, but must be ${allowed}`
+          )
         : invalid(variableOf(policy, name), value, allowed)
     }
     yield* failAll(checked.left.map(named))

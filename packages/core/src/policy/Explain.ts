@@ -61,7 +61,9 @@ const layers = ({ bulkhead, circuit, deadlineMillis, retry, timeoutMillis }: Set
           does: `opens after ${tripText(circuit)}, for ${show(circuit.machine.openMillis(1))}`
         }
       ]),
-  ...(retry === undefined ? [] : [{ layer: "retry" as const, does: `${retry.maxRetries} retries of what is transient` }]),
+  ...(retry === undefined
+    ? []
+    : [{ layer: "retry" as const, does: `${retry.maxRetries} retries of what is transient` }]),
   ...(timeoutMillis === Infinity ? [] : [{ layer: "timeout" as const, does: `${show(timeoutMillis)} an attempt` }])
 ]
 
@@ -87,11 +89,7 @@ const subject = (name: string, options: StandardOptions): Subject => ({
  * console.log(Policy.format(explanation))
  * ```
  */
-export const explain = (
-  name: string,
-  options: StandardOptions = {},
-  surroundings: Surroundings = {}
-): Explanation => {
+export const explain = (name: string, options: StandardOptions = {}, surroundings: Surroundings = {}): Explanation => {
   const about = subject(name, options)
   const { settings } = about
   const sharers = (surroundings.beside ?? []).map((other) => subject(other.name, other.options))

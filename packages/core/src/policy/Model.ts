@@ -26,8 +26,10 @@ const variance = { _E: (_: never): never => _ }
 
 /** The members that all policies have alike. */
 export abstract class Base implements Pipeable.Pipeable {
+  /** The mark of a policy. */
   readonly [TypeId]: { readonly _E: Types.Covariant<never> } = variance
   constructor(readonly name: string) {}
+  /** As every pipe of Effect: `policy.pipe(f, g)` is `g(f(policy))`. */
   pipe<A>(this: A): A
   pipe(): unknown {
     return Pipeable.pipeArguments(this, arguments)

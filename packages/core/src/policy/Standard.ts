@@ -199,9 +199,7 @@ export const fromSettings = (
       settings.bulkhead === undefined
         ? Option.none()
         : Option.some(yield* Bulkhead.fromSettings(name, settings.bulkhead))
-    return yield* PolicyRegistry.register(
-      new StandardPolicy(name, settings, { circuitBreaker, bulkhead, classifier })
-    )
+    return yield* PolicyRegistry.register(new StandardPolicy(name, settings, { circuitBreaker, bulkhead, classifier }))
   })
 
 /**
@@ -226,10 +224,7 @@ export const fromSettings = (
  * Effect.runPromise(Effect.scoped(program)).then(console.log)
  * ```
  */
-export const standard = (
-  name: string,
-  options: StandardOptions = {}
-): Effect.Effect<Standard, never, Scope.Scope> =>
+export const standard = (name: string, options: StandardOptions = {}): Effect.Effect<Standard, never, Scope.Scope> =>
   Effect.flatMap(InvalidOptions.orDie(name, strict(options)), (settings) =>
     fromSettings(name, settings, options.classify)
   )

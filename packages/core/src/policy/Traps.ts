@@ -179,7 +179,8 @@ const noTimeout = ({ settings: { deadlineMillis, timeoutMillis } }: Subject): Re
         {
           rule: "no-timeout",
           severity: "error",
-          message: "an attempt may take for ever: a dependency that hangs holds its callers, and a circuit breaker never hears of it",
+          message:
+            "an attempt may take for ever: a dependency that hangs holds its callers, and a circuit breaker never hears of it",
           fix
         }
       ]
