@@ -34,8 +34,8 @@ describe("a bulkhead of n", () => {
           const callers = apart(seed * 100 + limit, 30)
           const bulkhead = yield* Bulkhead.make("reports", { maxConcurrent: limit, maxQueue: 1_000 })
           const semaphore = Effect.unsafeMakeSemaphore(limit)
-          const ours = yield* visit(new VirtualClock(), callers, (work) => bulkhead.protect(work), Effect.void)
-          const stock = yield* visit(new VirtualClock(), callers, semaphore.withPermits(1), Effect.void)
+          const ours = yield* visit(new VirtualClock(), callers, (work) => bulkhead.protect(work))
+          const stock = yield* visit(new VirtualClock(), callers, semaphore.withPermits(1))
           expect([seed, ours.map(fate)]).toEqual([seed, stock.map(fate)])
           expect(new Set(ours.map((ending) => fate(ending).ended))).toEqual(new Set(["served", "gave up"]))
         }
@@ -48,12 +48,9 @@ describe("a bulkhead of n", () => {
           const callers = apart(seed * 100 + limit, 30)
           const bulkhead = yield* Bulkhead.make("reports", { maxConcurrent: limit })
           const semaphore = Effect.unsafeMakeSemaphore(limit)
-          const ours = yield* visit(new VirtualClock(), callers, (work) => bulkhead.protect(work), Effect.void)
-          const stock = yield* visit(
-            new VirtualClock(),
-            callers,
-            (work) => Effect.flatten(semaphore.withPermitsIfAvailable(1)(work)),
-            Effect.void
+          const ours = yield* visit(new VirtualClock(), callers, (work) => bulkhead.protect(work))
+          const stock = yield* visit(new VirtualClock(), callers, (work) =>
+            Effect.flatten(semaphore.withPermitsIfAvailable(1)(work))
           )
           expect([seed, ours.map(fate)]).toEqual([seed, stock.map(fate)])
           expect(ours.map((ending) => fate(ending).ended)).toContain("failed")

@@ -2,6 +2,7 @@ import { Bulkhead, Outcome, Timeout } from "@effect-resilience/core"
 import { describe, expect, it } from "@effect/vitest"
 import { Cause, type Duration, Effect, Exit, Fiber, TestClock } from "effect"
 import { Declined, Dependency } from "../support/Dependency.js"
+import { HandClock } from "../support/HandClock.js"
 import { Listener } from "../support/Listener.js"
 import { begin, during, ended, failureOf } from "../support/Passing.js"
 
@@ -200,6 +201,22 @@ describe("the line", () => {
       expect(yield* bulkhead.snapshot).toMatchObject(idle)
     })
   )
+
+  it.scoped("ends for nobody in the moment in which the permit comes, whichever of the two is seen first", () => {
+    const listener = new Listener()
+    return Effect.gen(function* () {
+      for (const order of ["first asleep first", "last asleep first"] as const) {
+        const clock = new HandClock()
+        const bulkhead = yield* Bulkhead.make("reports", { maxConcurrent: 1, maxQueue: 1, maxWait: "1 second" })
+        yield* clock.begin(bulkhead.protect(Effect.sleep("1 second")))
+        const waiting = yield* clock.begin(bulkhead.protect(Effect.succeed("through")))
+        yield* clock.advance(1_000, order)
+        expect(yield* Fiber.await(waiting)).toEqual(Exit.succeed("through"))
+        expect(yield* bulkhead.snapshot).toMatchObject(idle)
+      }
+      expect(listener.events).toEqual([])
+    }).pipe(listener.hear)
+  })
 
   it.scoped("is waited in for as long as the caller lets it where there is no `maxWait`", () =>
     Effect.gen(function* () {

@@ -54,7 +54,7 @@ describe("what is never repeated", () => {
         const direct = script(failing)
         const exit = yield* Effect.exit(failing)
         expect(shape(yield* Effect.exit(retry.protect(underPolicy.call)))).toEqual(shape(exit))
-        const options = { schedule: Schedule.forever, while: () => true }
+        const options = { schedule: Schedule.recurs(3), while: () => true }
         expect(shape(yield* Effect.exit(Retry.retry(direct.call, options)))).toEqual(shape(exit))
         expect([underPolicy.at, direct.at]).toEqual([[0], [0]])
       })

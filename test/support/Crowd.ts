@@ -36,14 +36,14 @@ export const crowd = (seed: number, size: number, span: number): ReadonlyArray<C
 }
 
 /**
- * Lets a crowd come to a policy, whoever comes first first, and tells what became of each. `look` is called after each
- * millisecond.
+ * Lets a crowd come to a policy, whoever comes first first, and tells what became of each. `look`, if there is one,
+ * is called after each millisecond.
  */
 export const visit = <E>(
   clock: VirtualClock,
   callers: ReadonlyArray<Caller>,
   protect: (work: Effect.Effect<void>, caller: Caller) => Effect.Effect<void, E>,
-  look: Effect.Effect<void>
+  look?: Effect.Effect<void>
 ): Effect.Effect<ReadonlyArray<Ending>> =>
   Effect.gen(function* () {
     const began = new Map<Caller, number>()
@@ -63,8 +63,8 @@ export const visit = <E>(
       return Effect.fork(Effect.zipRight(Effect.sleep(givesUpAt), Fiber.interruptFork(fiber)))
     })
     while (present.size > 0) {
-      yield* clock.pass(1)
-      yield* look
+      yield* clock.pass(look === undefined ? 1_000 : 1)
+      yield* look ?? Effect.void
     }
     return yield* Effect.forEach(callers, (caller, place) => {
       const fiber = fibers[place]

@@ -65,7 +65,7 @@ export class VirtualClock implements Clock.Clock {
   }
 }
 
-/** Every fiber that can go on has gone on: they do so in microtasks, all of which come before the next timer. */
+/** Every fiber that can go on has gone on: they do so in microtasks, all of which come before anything else. */
 const idle = Effect.async<void>((resume) => {
-  setTimeout(() => resume(Effect.void), 0)
+  setImmediate(() => resume(Effect.void))
 })

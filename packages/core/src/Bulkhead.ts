@@ -118,10 +118,13 @@ export class Permits {
     if (decision === "Admitted") return Effect.void
     if (decision === "Rejected") return Effect.fail(this.refusal(fiber, "full"))
     const { maxWaitMillis } = this.of
-    return this.line.wait((turn) => {
-      const patient = limited(turn, maxWaitMillis, () => this.refusal(fiber, "waited"))
-      return restore(budget === undefined ? patient : limited(patient, budget.millis, budget.onEnd))
+    const waited = () => this.refusal(fiber, "waited")
+    const wait = this.line.wait((turn) => {
+      const patient = limited(turn, maxWaitMillis, () => waited)
+      return restore(budget === undefined ? patient : limited(patient, budget.millis, () => budget.onEnd))
     })
+    // Told only to who has left: a permit that was handed over in the moment in which the wait ended is used.
+    return Effect.mapError(wait, (refuse) => refuse())
   }
 
   /** Runs an effect that was let in and gives its permit back when it, and all that it abandoned, has ended. */

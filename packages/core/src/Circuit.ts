@@ -85,11 +85,17 @@ export class Circuit {
     this.cell = MutableRef.make(Machine.withJitter(Machine.initial(settings.machine), random))
   }
 
-  /** What `acquire` would refuse with; asks for nothing. */
-  readonly peek = (fiber: AnyFiber): CircuitOpen | undefined => {
+  /** What `acquire` would refuse with now, for those who would only wait to hear it; asks for no permit. */
+  readonly refusing = (fiber: AnyFiber): Effect.Effect<never, CircuitOpen> | undefined => {
     const now = nowMillis(fiber)
     const refused = Machine.peek(this.settings.machine, this.cell.current, now)
-    return refused === undefined ? undefined : this.refusal(fiber, refused, now)
+    if (refused === undefined) return undefined
+    // Refuses as well, and takes the step of a probe whose time is up, so that it is told of.
+    const [{ transition }, next] = Machine.acquire(this.settings.machine, this.cell.current, now)
+    MutableRef.set(this.cell, next)
+    if (transition !== undefined) this.changed(fiber, transition)
+    const refusal = Effect.fail(this.refusal(fiber, refused, now))
+    return transition === undefined ? refusal : Effect.zipRight(this.redraw(fiber), refusal)
   }
 
   /** Asks for a permit; whoever gets one must `settle` it once. */

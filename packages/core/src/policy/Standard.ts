@@ -99,8 +99,8 @@ class StandardPolicy extends Base implements Standard {
         }
         const { deadlineMillis } = this.settings
         const deadline = deadlineMillis === Infinity ? outer : Machine.start(this.name, deadlineMillis, outer, now)
-        const open = this.circuit?.peek(fiber)
-        if (open !== undefined) return Effect.fail(open)
+        const refusing = this.circuit?.refusing(fiber)
+        if (refusing !== undefined) return refusing
         const own = deadline === outer ? undefined : deadline
         const within = (call: Effect.Effect<A, E | StandardError, R>) =>
           restore(own === undefined ? call : publish(call, own))
