@@ -75,11 +75,11 @@ const begin = (make: Make, start: Start, ops: number) =>
     return { after: after ?? Effect.void, fiber, fibers: supervisor.value, ward }
   })
 
-/** Whether all of them end; some may need a while. */
-const allEnd = (fibers: Effect.Effect<ReadonlyArray<unknown>>) =>
+/** Whether it comes to hold; that may need a while, but not for ever as joining what hangs would. */
+const comesTrue = (holds: Effect.Effect<boolean>) =>
   Effect.gen(function* () {
     for (let turn = 0; turn < 200; turn++) {
-      if ((yield* fibers).length === 0) return true
+      if (yield* holds) return true
       yield* Effect.yieldNow()
     }
     return false
@@ -91,15 +91,19 @@ const run = (make: Make, start: Start, ops: number, turns: number) =>
     const { after, fiber, fibers, ward } = yield* begin(make, start, ops)
     for (let turn = 0; turn < turns; turn++) yield* Effect.yieldNow()
     const interrupted = Option.isNone(yield* Fiber.poll(fiber))
-    const exit = yield* Fiber.interrupt(fiber)
+    yield* Fiber.interruptFork(fiber)
+    const ended = yield* comesTrue(Effect.map(Fiber.poll(fiber), Option.isSome))
+    const exit = Option.getOrElse(yield* Fiber.poll(fiber), () => Exit.void)
     const { begun } = ward
+    const allEnded = yield* comesTrue(Effect.map(fibers, (left) => left.length === 0))
     const where = () => `${ops} operations a turn, interrupted after ${turns} turns: ${JSON.stringify(shape(exit))}`
     const wrong = [
-      (yield* allEnd(fibers)) ? "" : "a fiber is left",
+      ended ? "" : "it goes on",
+      allEnded ? "" : "a fiber is left",
       ward.running === 0 ? "" : "work is left running",
       ward.begun === begun ? "" : "work began after the interruption",
       ward.clock.sleeping === 0 ? "" : "a timer is left",
-      !interrupted || Exit.isInterrupted(exit) ? "" : "the interruption was lost"
+      !interrupted || !ended || Exit.isInterrupted(exit) ? "" : "the interruption was lost"
     ].filter((what) => what !== "")
     if (wrong.length > 0) assert.fail(`${wrong.join(", ")}; ${where()}`)
     yield* after

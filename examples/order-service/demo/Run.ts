@@ -32,7 +32,7 @@ export const Seen = Data.taggedEnum<Seen>()
 export const openingScale = 15
 
 /** A few thousand orders may have to wait; they are drained below the rate of live orders, which is 60 a second. */
-const backlog = { BACKLOG_CAPACITY: "4000", BACKLOG_RATE: "45" }
+const backlog = { BACKLOG_CAPACITY: "4000", BACKLOG_RATE: "30" }
 
 /** The longest the demo waits for pending orders after the load. */
 const drainLimitMillis = 90_000
