@@ -1,7 +1,7 @@
 /**
  * Breaks the machines in small ways, one at a time, and says which of these mutants no test notices.
  *
- *     npx tsx scripts/mutate.ts [--file Window] [--sample 50] [--seed 1] [--workers 2] [--verbose]
+ *     npx tsx scripts/mutate.ts [--file Window[:173]] [--sample 50] [--seed 1] [--workers 2] [--verbose]
  *
  * The working tree is never touched: a mutant exists only in the memory of the test run that loads it. A mutant is
  * killed when a test fails, or when the run does not end (a loop without end). Its own tests go first, all of
@@ -258,10 +258,12 @@ const main = async (): Promise<void> => {
     }
   })
   if (values.serve) return serve()
-  const files = readdirSync(sources).filter((file) => values.file === undefined || file === `${values.file}.ts`)
-  const all = shuffled(files.flatMap(mutantsOf), Number(values.seed))
+  const [name, line] = values.file?.split(":") ?? []
+  const files = readdirSync(sources).filter((file) => name === undefined || file === `${name}.ts`)
+  const found = files.flatMap(mutantsOf).filter((mutant) => line === undefined || mutant.line === Number(line))
+  const all = shuffled(found, Number(values.seed))
   const mutants = all.slice(0, values.sample === undefined ? all.length : Number(values.sample))
-  if (mutants.length === 0) throw new Error(`there is nothing to mutate in ${files.join(", ") || values.file}`)
+  if (mutants.length === 0) throw new Error(`there is nothing to mutate in ${values.file ?? sources}`)
   const startedMillis = performance.now()
   if (await fails("test/machines/", undefined)) throw new Error("the tests fail before anything was mutated")
   const limitMillis = Math.max(20_000, patience * (performance.now() - startedMillis))

@@ -2,7 +2,7 @@ import { Bulkhead } from "@effect-resilience/core"
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Exit, Fiber } from "effect"
 import { Dependency } from "../support/Dependency.js"
-import { atEveryPoint, count, interruptedAt } from "../support/InterruptionPoints.js"
+import { atEveryPoint, count, interruptedAt, stepping, takeTurns } from "../support/InterruptionPoints.js"
 
 const idle = { active: 0, queued: 0 }
 
@@ -91,6 +91,24 @@ describe("a call interrupted in line", () => {
       })
     )
   }
+
+  it.scopedLive("is let through by a permit that comes free while it is still on its way into the line", () =>
+    Effect.gen(function* () {
+      const bulkhead = yield* making({ maxQueue: 1 })
+      const reports = new Dependency()
+      yield* atEveryPoint((point) =>
+        Effect.gen(function* () {
+          const holder = yield* begin(bulkhead.protect(Effect.never))
+          const call = yield* Effect.fork(stepping(point, bulkhead.protect(reports.answers())))
+          yield* takeTurns(point)
+          yield* Fiber.interruptFork(holder)
+          expect(yield* Fiber.join(call)).toBe("answer")
+        })
+      )
+      expect(reports.asked).toBe(count)
+      expect(yield* bulkhead.snapshot).toMatchObject(idle)
+    })
+  )
 
   it.scopedLive("lets those behind it through, whoever leaves and whenever", () =>
     Effect.gen(function* () {

@@ -91,7 +91,7 @@ const run = (make: Make, start: Start, ops: number, turns: number) =>
     const { after, fiber, fibers, ward } = yield* begin(make, start, ops)
     for (let turn = 0; turn < turns; turn++) yield* Effect.yieldNow()
     const interrupted = Option.isNone(yield* Fiber.poll(fiber))
-    yield* Fiber.interruptFork(fiber)
+    yield* Fiber.interruptAsFork(fiber, yield* Effect.fiberId)
     const ended = yield* comesTrue(Effect.map(Fiber.poll(fiber), Option.isSome))
     const exit = Option.getOrElse(yield* Fiber.poll(fiber), () => Exit.void)
     const { begun } = ward

@@ -22,16 +22,25 @@ export const count = points.length
 export const atEveryPoint = <E, R>(attempt: (point: Point) => Effect.Effect<void, E, R>): Effect.Effect<void, E, R> =>
   Effect.forEach(points, attempt, { discard: true })
 
+/** A call that lets others run after every so many steps of its own. */
+export const stepping = <A, E, R>({ before, steps }: Point, call: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> => {
+  const early = Effect.forEach(Array.from({ length: before }), () => Effect.void, { discard: true })
+  return Effect.withMaxOpsBeforeYield(Effect.zipRight(early, call), steps)
+}
+
+/** Lets the others go on for as many turns as the point has. */
+export const takeTurns = ({ turns }: Point): Effect.Effect<void> =>
+  Effect.forEach(Array.from({ length: turns }), () => Effect.yieldNow(), { discard: true })
+
 /** Begins a call, does `meanwhile`, interrupts the call at the point, and gives its exit once it has ended. */
 export const interruptedAt = <A, E, R, E2, R2>(
-  { before, steps, turns }: Point,
+  point: Point,
   call: Effect.Effect<A, E, R>,
   meanwhile: Effect.Effect<void, E2, R2>
 ): Effect.Effect<Exit.Exit<A, E>, E2, R | R2> =>
   Effect.gen(function* () {
-    const early = Effect.forEach(Array.from({ length: before }), () => Effect.void, { discard: true })
-    const fiber = yield* Effect.fork(Effect.withMaxOpsBeforeYield(Effect.zipRight(early, call), steps))
+    const fiber = yield* Effect.fork(stepping(point, call))
     yield* meanwhile
-    for (let turn = 0; turn < turns; turn++) yield* Effect.yieldNow()
+    yield* takeTurns(point)
     return yield* Fiber.interrupt(fiber)
   })
