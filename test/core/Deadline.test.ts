@@ -2,7 +2,7 @@ import { Deadline, Policy, Retry, Timeout } from "@effect-resilience/core"
 import { describe, expect, it } from "@effect/vitest"
 import { Clock, Deferred, Duration, Effect, Exit, Fiber, Option, Schedule, TestClock } from "effect"
 import { HandClock } from "../support/HandClock.js"
-import { begin, play, script, shape } from "../support/Play.js"
+import { begin, known, play, script, shape } from "../support/Play.js"
 
 const after = <A, E, R>(millis: number, self: Effect.Effect<A, E, R>) => Effect.zipRight(Effect.sleep(millis), self)
 const remaining = Effect.map(Deadline.remaining, Option.map(Duration.toMillis))
@@ -79,7 +79,7 @@ describe("a deadline", () => {
       yield* Fiber.interrupt(fiber)
       const { at, events, exit } = yield* end
       expect([at, shape(exit), events]).toEqual([500, { errors: [], defects: [], interrupted: true }, []])
-      expect(yield* Deferred.await(closed)).toBe(500)
+      expect(yield* known(closed)).toBe(500)
     })
   )
 
@@ -134,7 +134,7 @@ describe("a deadline inside another", () => {
         Effect.uninterruptible
       )
       const { events } = yield* play(Deadline.protect(stubborn, 1000))
-      expect(yield* Deferred.await(seen)).toStrictEqual(missed("deadline", 1000, 1500, "before-start"))
+      expect(yield* known(seen)).toStrictEqual(missed("deadline", 1000, 1500, "before-start"))
       expect(work.at).toEqual([])
       expect(events.map((event) => ("where" in event ? event.where : event._tag))).toEqual([
         "before-start",
@@ -158,7 +158,7 @@ describe("what is left", () => {
       })
       const seen = yield* Deferred.make<string>()
       yield* play(Deadline.protect(Effect.uninterruptible(Effect.intoDeferred(stubborn, seen)), 1000))
-      expect(yield* Deferred.await(seen)).toBe("all seen")
+      expect(yield* known(seen)).toBe("all seen")
       expect(yield* remaining).toEqual(Option.none())
     })
   )
@@ -173,7 +173,7 @@ describe("what is left", () => {
       })
       const { exit } = yield* play(Deadline.protect(forking, 1000))
       expect(exit).toStrictEqual(Exit.succeed(Option.some(700)))
-      expect(yield* Deferred.await(seen)).toEqual(Option.some(0))
+      expect(yield* known(seen)).toEqual(Option.some(0))
     })
   )
 
@@ -201,7 +201,7 @@ describe("what is left", () => {
       })
       const { exit } = yield* play(Deadline.protect(caller, 1000))
       expect(exit).toStrictEqual(Exit.succeed(Option.some(1000)))
-      expect(yield* Deferred.await(seen)).toEqual([Option.none(), Option.some(3000), 2000])
+      expect(yield* known(seen)).toEqual([Option.none(), Option.some(3000), 2000])
     })
   )
 })

@@ -3,7 +3,7 @@ import { describe, expect, it } from "@effect/vitest"
 import { Clock, Deferred, Duration, Effect, Exit, Fiber, FiberRef, Option, TestClock } from "effect"
 import { HandClock } from "../support/HandClock.js"
 import { Listener } from "../support/Listener.js"
-import { begin, play, script, shape } from "../support/Play.js"
+import { begin, known, play, script, shape } from "../support/Play.js"
 
 const after = <A, E, R>(millis: number, self: Effect.Effect<A, E, R>) => Effect.zipRight(Effect.sleep(millis), self)
 const second = { duration: "1 second" } as const
@@ -166,7 +166,7 @@ describe('mode "disconnect"', () => {
       )
       const timeout = yield* Timeout.make("payment", disconnected)
       const { at } = yield* play(timeout.protect(Effect.onInterrupt(Effect.never, () => closing)))
-      expect([at, yield* Deferred.await(closed)]).toEqual([1000, 1400])
+      expect([at, yield* known(closed)]).toEqual([1000, 1400])
     })
   )
 

@@ -3,7 +3,7 @@
  * the dependency was asked, when, and what the policies reported.
  */
 import type { Telemetry } from "@effect-resilience/core"
-import { Cause, Clock, Deferred, type Duration, Effect, Exit, Fiber, TestClock } from "effect"
+import { Cause, Clock, Deferred, type Duration, Effect, Exit, Fiber, Option, TestClock } from "effect"
 import { Listener } from "./Listener.js"
 
 export interface Script<A, E, R> {
@@ -62,6 +62,13 @@ export const play = <A, E, R>(
     if ((yield* Fiber.poll(fiber))._tag === "None") return yield* Effect.dieMessage("it has not ended in time")
     return yield* end
   })
+
+/** What is known by now: a test that waits for what never comes says less than one that fails. */
+export const known = <A, E>(deferred: Deferred.Deferred<A, E>): Effect.Effect<A, E> =>
+  Effect.flatMap(
+    Deferred.poll(deferred),
+    Option.getOrElse(() => Effect.dieMessage("it is not known yet"))
+  )
 
 /** How something ended, without what differs from run to run. */
 export const shape = (exit: Exit.Exit<unknown, unknown>) =>
