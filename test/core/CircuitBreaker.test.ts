@@ -1,6 +1,6 @@
 import { CircuitBreaker, Outcome } from "@effect-resilience/core"
 import { describe, expect, it } from "@effect/vitest"
-import { Cause, Effect, Exit, Fiber, TestClock } from "effect"
+import { Cause, Duration, Effect, Exit, Fiber, Option, TestClock } from "effect"
 import { Declined, Dependency, Unavailable } from "../support/Dependency.js"
 import { Listener } from "../support/Listener.js"
 import { begin, failureOf, retryAfterMillis } from "../support/Passing.js"
@@ -226,6 +226,31 @@ describe("an open circuit", () => {
       expect(retryAfterMillis(yield* breaker.snapshot)).toBeUndefined()
     })
   )
+})
+
+describe("the message of a refusal", () => {
+  const message = (reason: CircuitBreaker.Reason, retryAfter = Option.some(Duration.seconds(20))) =>
+    new CircuitBreaker.CircuitOpen({ policy: "payment", state: "Open", retryAfter, reason }).message
+
+  it("says why the circuit is open, for how long, and what to do about it", () => {
+    const because = (why: string) =>
+      `The circuit of "payment" is open for 20s (${why}): use a fallback or come back later`
+    const reasons: ReadonlyArray<readonly [CircuitBreaker.Reason, string]> = [
+      [{ _tag: "Consecutive", failures: 5, threshold: 5 }, "5 failures in a row, threshold 5"],
+      [{ _tag: "Rate", failures: 6, calls: 10, threshold: 0.5 }, "6 of 10 calls failed, threshold 0.5"],
+      [{ _tag: "Probing", probes: 2 }, "half-open, 2 probe(s) under way"],
+      [{ _tag: "ProbeFailed" }, "the last probe failed"],
+      [{ _tag: "ProbeTimedOut", probeTimeoutMillis: 4_000 }, "the last probe did not answer within 4000 ms"],
+      [{ _tag: "ProbeDeferred", retryAfterMillis: 7_000 }, "the dependency asked for 7000 ms of peace"]
+    ]
+    for (const [reason, why] of reasons) expect(message(reason)).toBe(because(why))
+  })
+
+  it("leaves out how long where that is not known", () => {
+    expect(message({ _tag: "ProbeFailed" }, Option.none())).toBe(
+      'The circuit of "payment" is open (the last probe failed): use a fallback or come back later'
+    )
+  })
 })
 
 describe("a result that comes late", () => {
