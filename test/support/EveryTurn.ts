@@ -39,7 +39,7 @@ const makeWard = (): Ward => {
 }
 
 /** How many operations a fiber has before it is another's turn. */
-const operations = [10, 11, 13, 17, 32]
+const operations = [10, 11, 17]
 
 export interface Trial {
   readonly effect: Effect.Effect<unknown, unknown>

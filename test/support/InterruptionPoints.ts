@@ -11,7 +11,7 @@ export interface Point {
   readonly turns: number
 }
 
-const points: ReadonlyArray<Point> = Array.from({ length: 31 }, (_, n) => n + 10).flatMap((steps) =>
+const points: ReadonlyArray<Point> = Array.from({ length: 16 }, (_, n) => n + 10).flatMap((steps) =>
   [0, 9].flatMap((before) => [0, 1, 2, 4, 8, 14].map((turns) => ({ steps, before, turns })))
 )
 
