@@ -1,4 +1,4 @@
-import { CircuitBreaker, TripPolicy, Window } from "@effect-resilience/machines"
+import { CircuitBreaker, TripPolicy } from "@effect-resilience/machines"
 import { describe, expect, it } from "vitest"
 import { frozen } from "../support/Law.js"
 
@@ -13,9 +13,9 @@ const config = (changes: Partial<CircuitBreaker.Config> = {}): CircuitBreaker.Co
   ...changes
 })
 
-const success: CircuitBreaker.Outcome = { _tag: "Success", retryAfterMillis: 0 }
-const failure: CircuitBreaker.Outcome = { _tag: "Failure", retryAfterMillis: 0 }
-const ignored: CircuitBreaker.Outcome = { _tag: "Ignored", retryAfterMillis: 0 }
+const success: CircuitBreaker.Outcome = { _tag: "Success", retryAfterMillis: 0, lastedMillis: 0 }
+const failure: CircuitBreaker.Outcome = { _tag: "Failure", retryAfterMillis: 0, lastedMillis: 0 }
+const ignored: CircuitBreaker.Outcome = { _tag: "Ignored", retryAfterMillis: 0, lastedMillis: 0 }
 const askingFor = (outcome: CircuitBreaker.Outcome, retryAfterMillis: number) => ({ ...outcome, retryAfterMillis })
 
 /** A circuit with callers, for reading a story from top to bottom. It asks for a permit once, as `acquire` is. */
@@ -61,6 +61,9 @@ describe("closed", () => {
       state: "Closed",
       calls: 0,
       failures: 0,
+      failureRate: 0,
+      slow: 0,
+      slowRate: 0,
       openings: 0,
       retryAfterMillis: 0,
       probing: 0
@@ -71,7 +74,7 @@ describe("closed", () => {
       generation: 0,
       openings: 0,
       jitter: 0.5,
-      window: Window.empty(config().tripPolicy.window),
+      memory: TripPolicy.empty(config().tripPolicy),
       sinceMillis: 0,
       lastOpenMillis: 0
     })
@@ -208,6 +211,18 @@ describe("half-open", () => {
     expect(breaker.end(second, success, 10_200)).toBeUndefined()
     breaker.call(askingFor(failure, 99_000), 30_100)
     expect(breaker.read(30_100)).toMatchObject({ openings: 3, retryAfterMillis: 99_000 })
+  })
+
+  it("reopens at a slow success if a rule counts slow calls, though not at an ignored one, and says how slow", () => {
+    const window = { _tag: "Count", size: 10, maxAgeMillis: 600_000 } as const
+    const slow = TripPolicy.slow({ threshold: 1, slowerThanMillis: 500, minimumCalls: 9, window })
+    const breaker = tripped(config({ tripPolicy: TripPolicy.any([slow, TripPolicy.consecutive(1)]) }))
+    const lasting = (outcome: CircuitBreaker.Outcome, lastedMillis: number) => ({ ...outcome, lastedMillis })
+    expect(breaker.call(lasting(ignored, 500), 30_000)).toBeUndefined()
+    const cause = { _tag: "ProbeSlow", lastedMillis: 500, slowerThanMillis: 500 }
+    expect(breaker.call(lasting(success, 500), 30_000)).toMatchObject({ from: "HalfOpen", to: "Open", cause })
+    expect(breaker.read(30_000)).toMatchObject({ state: "Open", openings: 2 })
+    expect(breaker.call(lasting(success, 499), 60_000)).toMatchObject({ to: "Closed" })
   })
 
   it("gets the slot back from an ignored outcome and counts nothing", () => {

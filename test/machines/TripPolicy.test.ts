@@ -1,4 +1,4 @@
-import { TripPolicy, Window } from "@effect-resilience/machines"
+import { TripPolicy, type Window } from "@effect-resilience/machines"
 import * as fc from "fast-check"
 import assert from "node:assert/strict"
 import { describe, expect, it } from "vitest"
@@ -11,9 +11,9 @@ const after = (
   policy: TripPolicy.TripPolicy,
   outcomes: ReadonlyArray<readonly [failed: boolean, atMillis: number]>
 ) => {
-  const fold = (window: Window.Window, [failed, atMillis]: readonly [boolean, number]) =>
-    Window.add(policy.window, window, failed, atMillis)
-  return TripPolicy.breach(policy, outcomes.reduce(fold, Window.empty(policy.window)))
+  const fold = (memory: TripPolicy.Memory, [failed, atMillis]: readonly [boolean, number]) =>
+    TripPolicy.add(policy, memory, failed, 0, atMillis)
+  return TripPolicy.breach(policy, outcomes.reduce(fold, TripPolicy.empty(policy)))
 }
 
 const atOnce = (policy: TripPolicy.TripPolicy, outcomes: ReadonlyArray<boolean>) =>
@@ -126,5 +126,67 @@ describe("rate", () => {
         [true, 1000]
       ])
     ).toBeUndefined()
+  })
+})
+
+describe("slow", () => {
+  const policy = TripPolicy.slow({ threshold: 0.5, slowerThanMillis: 100, minimumCalls: 2, window: count(10) })
+  /** What the rule says of calls that lasted so long, none of which failed. */
+  const lasting = (of: TripPolicy.TripPolicy, spans: ReadonlyArray<number>, failed = false) =>
+    TripPolicy.breach(
+      of,
+      spans.reduce((memory, lasted) => TripPolicy.add(of, memory, failed, lasted, 0), TripPolicy.empty(of))
+    )
+
+  it("is a rule of its own kind, and tells from how long on a call is slow", () => {
+    expect(policy).toEqual({ _tag: "Slow", threshold: 0.5, slowerThanMillis: 100, minimumCalls: 2, window: count(10) })
+    expect(TripPolicy.slowerThanMillis(policy)).toBe(100)
+    expect(TripPolicy.slowerThanMillis(TripPolicy.consecutive(1))).toBe(Infinity)
+    expect(TripPolicy.slowerThanMillis(TripPolicy.any([{ ...policy, slowerThanMillis: 50 }, policy]))).toBe(50)
+  })
+
+  it("trips at exactly its share of calls that lasted at least so long, failed or not, and not below its minimum", () => {
+    const breach = { _tag: "Slow", slow: 1, calls: 2, threshold: 0.5, slowerThanMillis: 100 }
+    expect(lasting(policy, [99, 100])).toEqual(breach)
+    expect(lasting(policy, [99, 99], true)).toBeUndefined()
+    expect(lasting(policy, [100, 99, 99])).toBeUndefined()
+    expect(lasting(policy, [100])).toBeUndefined()
+  })
+})
+
+describe("any", () => {
+  const rule = TripPolicy.slow({ threshold: 1, slowerThanMillis: 100, minimumCalls: 2, window: count(2) })
+  const policy = TripPolicy.any([TripPolicy.consecutive(3, 1000), rule])
+  const told = (calls: ReadonlyArray<readonly [failed: boolean, lastedMillis: number]>) =>
+    calls.reduce(
+      (memory, [failed, lasted]) => TripPolicy.add(policy, memory, failed, lasted, 0),
+      TripPolicy.empty(policy)
+    )
+
+  it("trips by whichever rule does, each over a window of its own, and says the first of several", () => {
+    const breachAfter = (...calls: ReadonlyArray<readonly [boolean, number]>) => TripPolicy.breach(policy, told(calls))
+    expect(breachAfter([true, 0], [true, 0])).toBeUndefined()
+    expect(breachAfter([true, 0], [true, 0], [true, 0])?._tag).toBe("Consecutive")
+    expect(breachAfter([false, 100], [false, 100])?._tag).toBe("Slow")
+    expect(breachAfter([true, 0], [true, 100], [true, 100])?._tag).toBe("Consecutive")
+    expect(TripPolicy.breach(TripPolicy.any([]), TripPolicy.empty(TripPolicy.any([])))).toBeUndefined()
+  })
+
+  it("tells of failures by the first rule that counts them and of slow calls by the first that counts those", () => {
+    const memory = told([
+      [true, 0],
+      [true, 100],
+      [false, 0]
+    ])
+    const totals = { calls: 3, failures: 2, failureRate: 2 / 3, slow: 1, slowRate: 0.5 }
+    expect(TripPolicy.totals(policy, memory, 0)).toEqual(totals)
+    const none = { calls: 0, failures: 0, failureRate: 0, slow: 0, slowRate: 0 }
+    expect(TripPolicy.totals(policy, memory, 1000)).toEqual(none)
+    expect(TripPolicy.totals(rule, TripPolicy.add(rule, TripPolicy.empty(rule), true, 100, 0), 0)).toEqual({
+      ...none,
+      calls: 1,
+      slow: 1,
+      slowRate: 1
+    })
   })
 })

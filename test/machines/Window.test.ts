@@ -182,9 +182,15 @@ describe("count window", () => {
 })
 
 describe("time window", () => {
-  it("starts empty, with calls and failures for each bucket", () => {
-    const none = { calls: 0, failures: 0, index: 0, bucketCalls: 0, bucketFailures: 0 }
-    expect(Window.empty(time(1000, 3))).toEqual({ _tag: "Time", ...none, slots: [0, 0, 0, 0, 0, 0] })
+  it("has no slots while it is empty, calls and failures for each bucket once one has ended, and none again after", () => {
+    const none = { _tag: "Time", calls: 0, failures: 0, index: 0, bucketCalls: 0, bucketFailures: 0, slots: [] }
+    const config = time(300, 3)
+    expect(Window.empty(config)).toEqual(none)
+    const first = told(config, [true, false], 0)
+    expect(first).toEqual({ ...none, calls: 2, failures: 1, bucketCalls: 2, bucketFailures: 1 })
+    const second = told(config, [true], 100, first)
+    expect(second).toMatchObject({ calls: 3, failures: 2, slots: [2, 1, 0, 0, 0, 0] })
+    expect(Window.advance(config, second, 400)).toEqual({ ...none, index: 4 })
   })
 
   it("holds an outcome for its span, and forgets whole buckets", () => {

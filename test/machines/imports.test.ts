@@ -20,7 +20,7 @@ describe("the machines package", () => {
     const imports = files.flatMap((file) =>
       ts.preProcessFile(textOf(file), true, true).importedFiles.map((imported) => `${file}: ${imported.fileName}`)
     )
-    expect(imports).toContain("CircuitBreaker.ts: ./Window.js")
+    expect(imports).toContain("TripPolicy.ts: ./Window.js")
     expect(imports.filter((line) => !/: \.\/(?!index\.js)[A-Za-z]+\.js$/.test(line))).toEqual([])
   })
 

@@ -44,18 +44,17 @@ export const ask = (
   return { ...again, transitions: [...transitions, ...again.transitions] }
 }
 
+const wish = fc.constantFrom(1, 150, 5000)
+const lastedMillis = fc.constantFrom(0, 0, 49, 50, 300)
+const ending = (_tag: CircuitBreaker.Outcome["_tag"], retryAfterMillis: fc.Arbitrary<number>) =>
+  fc.record({ _tag: fc.constant(_tag), retryAfterMillis, lastedMillis })
+
 const outcome: fc.Arbitrary<CircuitBreaker.Outcome> = fc.oneof(
-  { weight: 5, arbitrary: fc.constant({ _tag: "Failure" as const, retryAfterMillis: 0 }) },
-  {
-    weight: 1,
-    arbitrary: fc.constantFrom(1, 150, 5000).map((asked) => ({ _tag: "Failure" as const, retryAfterMillis: asked }))
-  },
-  { weight: 5, arbitrary: fc.constant({ _tag: "Success" as const, retryAfterMillis: 0 }) },
-  { weight: 1, arbitrary: fc.constant({ _tag: "Ignored" as const, retryAfterMillis: 0 }) },
-  {
-    weight: 1,
-    arbitrary: fc.constantFrom(1, 150, 5000).map((asked) => ({ _tag: "Ignored" as const, retryAfterMillis: asked }))
-  }
+  { weight: 5, arbitrary: ending("Failure", fc.constant(0)) },
+  { weight: 1, arbitrary: ending("Failure", wish) },
+  { weight: 5, arbitrary: ending("Success", fc.constant(0)) },
+  { weight: 1, arbitrary: ending("Ignored", fc.constant(0)) },
+  { weight: 1, arbitrary: ending("Ignored", wish) }
 )
 
 const random = fc.constantFrom(0, 0.25, 0.5, 0.75, 0.999999)
@@ -94,13 +93,23 @@ const window: fc.Arbitrary<Window.Config> = fc.oneof(
   })
 )
 
-const tripPolicy: fc.Arbitrary<TripPolicy.TripPolicy> = fc.oneof(
+const share = {
+  threshold: fc.constantFrom(0.25, 0.5, 1),
+  minimumCalls: fc.integer({ min: 1, max: 4 }),
+  window
+}
+
+const rule: fc.Arbitrary<TripPolicy.Rule> = fc.oneof(
   fc
     .tuple(fc.integer({ min: 1, max: 3 }), fc.constantFrom(100, 600_000))
     .map(([n, age]) => TripPolicy.consecutive(n, age)),
-  fc
-    .record({ threshold: fc.constantFrom(0.25, 0.5, 1), minimumCalls: fc.integer({ min: 1, max: 4 }), window })
-    .map(TripPolicy.rate)
+  fc.record(share).map(TripPolicy.rate),
+  fc.record({ ...share, slowerThanMillis: fc.constantFrom(50, 200) }).map(TripPolicy.slow)
+)
+
+const tripPolicy: fc.Arbitrary<TripPolicy.TripPolicy> = fc.oneof(
+  { weight: 3, arbitrary: rule },
+  { weight: 1, arbitrary: fc.array(rule, { minLength: 1, maxLength: 3 }).map(TripPolicy.any) }
 )
 
 export const config: fc.Arbitrary<CircuitBreaker.Config> = fc.record({

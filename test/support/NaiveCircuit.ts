@@ -2,7 +2,7 @@
  * A circuit breaker as one would explain it: it keeps every outcome, looks at the clock all the time, and changes in
  * place. The machine must not be distinguishable from it.
  */
-import type { CircuitBreaker } from "@effect-resilience/machines"
+import type { CircuitBreaker, TripPolicy } from "@effect-resilience/machines"
 import * as NaiveWindow from "./NaiveWindow.js"
 
 export type Refusal = Pick<CircuitBreaker.Rejected, "state" | "retryAfterMillis" | "reason">
@@ -16,7 +16,7 @@ export class NaiveCircuit {
   private openings = 0
   private openMillis = 0
   private cause: CircuitBreaker.Cause = { _tag: "Due" }
-  private told: Array<NaiveWindow.Told> = []
+  private told: Array<NaiveWindow.Told & { readonly lastedMillis: number }> = []
   private probes: Array<number> = []
   private successes = 0
 
@@ -66,7 +66,7 @@ export class NaiveCircuit {
   settle(permit: CircuitBreaker.Permit, outcome: CircuitBreaker.Outcome, nowMillis: number): void {
     if (permit.generation !== this.generation) return
     if (this.state === "Closed" && outcome._tag !== "Ignored") {
-      this.told.push({ atMillis: nowMillis, failed: outcome._tag === "Failure" })
+      this.told.push({ atMillis: nowMillis, failed: outcome._tag === "Failure", lastedMillis: outcome.lastedMillis })
       const breach = this.breach(nowMillis)
       if (breach === undefined) return
       const steady = nowMillis >= this.changedAt + this.openMillis
@@ -76,6 +76,10 @@ export class NaiveCircuit {
       this.probes.splice(this.probes.indexOf(permit.startedMillis), 1)
       if (outcome._tag === "Failure") {
         this.open(this.openings + 1, outcome.retryAfterMillis, { _tag: "ProbeFailed" }, nowMillis)
+      } else if (outcome._tag === "Success" && outcome.lastedMillis >= this.slowerThanMillis) {
+        const { lastedMillis } = outcome
+        const cause = { _tag: "ProbeSlow" as const, lastedMillis, slowerThanMillis: this.slowerThanMillis }
+        this.open(this.openings + 1, 0, cause, nowMillis)
       } else if (outcome._tag === "Success") {
         this.successes++
         if (this.successes < this.config.successThreshold) return
@@ -90,24 +94,56 @@ export class NaiveCircuit {
   }
 
   snapshot(nowMillis: number): CircuitBreaker.Snapshot {
-    const counted = NaiveWindow.totals(NaiveWindow.counted(this.config.tripPolicy.window, this.told, nowMillis))
-    const none = { calls: 0, failures: 0, retryAfterMillis: 0, probing: 0, openings: this.openings }
+    const nothing = { calls: 0, failures: 0, failureRate: 0, slow: 0, slowRate: 0 }
+    const none = { ...nothing, retryAfterMillis: 0, probing: 0, openings: this.openings }
     const steady = nowMillis >= this.changedAt + this.openMillis
-    if (this.state === "Closed") return { ...none, state: "Closed", ...counted, ...(steady ? { openings: 0 } : {}) }
     if (this.state === "HalfOpen") return { ...none, state: "HalfOpen", probing: this.probes.length }
-    return { ...none, state: "Open", retryAfterMillis: this.changedAt + this.openMillis - nowMillis }
+    if (this.state === "Open") {
+      return { ...none, state: "Open", retryAfterMillis: this.changedAt + this.openMillis - nowMillis }
+    }
+    const totals = (which: (rule: TripPolicy.Rule) => boolean) => {
+      const rule = this.rules.find(which)
+      const { calls, failures } = rule === undefined ? nothing : this.counted(rule, nowMillis)
+      return { calls, bad: failures, rate: calls === 0 ? 0 : failures / calls }
+    }
+    const { calls } = totals(() => true)
+    const { bad: failures, rate: failureRate } = totals((rule) => rule._tag !== "Slow")
+    const { bad: slow, rate: slowRate } = totals((rule) => rule._tag === "Slow")
+    const counts = { calls, failures, failureRate, slow, slowRate }
+    return { ...none, state: this.state, ...counts, ...(steady ? { openings: 0 } : {}) }
+  }
+
+  private get rules(): ReadonlyArray<TripPolicy.Rule> {
+    const { tripPolicy } = this.config
+    return tripPolicy._tag === "Any" ? tripPolicy.rules : [tripPolicy]
+  }
+
+  private get slowerThanMillis(): number {
+    return Math.min(...this.rules.map((rule) => (rule._tag === "Slow" ? rule.slowerThanMillis : Infinity)))
+  }
+
+  /** What a rule counts now: for one on slow calls the slow ones are the bad ones. */
+  private counted(rule: TripPolicy.Rule, nowMillis: number): NaiveWindow.Totals {
+    const told =
+      rule._tag === "Slow"
+        ? this.told.map((each) => ({ ...each, failed: each.lastedMillis >= rule.slowerThanMillis }))
+        : this.told
+    return NaiveWindow.totals(NaiveWindow.counted(rule.window, told, nowMillis))
   }
 
   private breach(nowMillis: number): CircuitBreaker.Cause | undefined {
-    const policy = this.config.tripPolicy
-    const { calls, failures } = NaiveWindow.totals(NaiveWindow.counted(policy.window, this.told, nowMillis))
-    if (policy._tag === "Consecutive") {
-      const threshold = policy.failures
-      return failures === threshold ? { _tag: "Consecutive", failures, threshold } : undefined
+    for (const rule of this.rules) {
+      const { calls, failures } = this.counted(rule, nowMillis)
+      if (rule._tag === "Consecutive") {
+        if (failures === rule.failures) return { _tag: "Consecutive", failures, threshold: rule.failures }
+        continue
+      }
+      const { minimumCalls, threshold } = rule
+      if (calls < minimumCalls || failures / calls < threshold) continue
+      if (rule._tag === "Rate") return { _tag: "Rate", failures, calls, threshold }
+      return { _tag: "Slow", slow: failures, calls, threshold, slowerThanMillis: rule.slowerThanMillis }
     }
-    const { minimumCalls, threshold } = policy
-    if (calls < minimumCalls || failures / calls < threshold) return undefined
-    return { _tag: "Rate", failures, calls, threshold }
+    return undefined
   }
 
   private open(openings: number, askedMillis: number, cause: CircuitBreaker.Cause, atMillis: number): void {

@@ -20,8 +20,8 @@ export type Permit = Machine.Permit
 /** The circuit is open: the dependency was not asked. Answer with a fallback, or come back after `retryAfter`. */
 export class CircuitOpen extends Data.TaggedError("CircuitOpen")<{
   readonly policy: string
-  readonly state: "Open" | "HalfOpen"
-  /** Until the next probe may be let through, or the time left of the probe that is under way. */
+  readonly state: "Open" | "HalfOpen" | "Isolated"
+  /** Until the next probe may be let through, or the time left of the probe under way; none when isolated by hand. */
   readonly retryAfter: Option.Option<Duration.Duration>
   /** The rule that opened the circuit, and its numbers. */
   readonly reason: Reason
@@ -44,14 +44,22 @@ const printReason = (reason: Reason): string => {
       return `${reason.failures} failures in a row, threshold ${reason.threshold}`
     case "Rate":
       return `${reason.failures} of ${reason.calls} calls failed, threshold ${reason.threshold}`
+    case "Slow":
+      return `${reason.slow} of ${reason.calls} calls took ${reason.slowerThanMillis} ms or longer, threshold ${reason.threshold}`
     case "Probing":
       return `half-open, ${reason.probes} probe(s) under way`
     case "ProbeFailed":
       return "the last probe failed"
+    case "ProbeSlow":
+      return `the last probe took ${reason.lastedMillis} ms, and ${reason.slowerThanMillis} ms is slow`
     case "ProbeTimedOut":
       return `the last probe did not answer within ${reason.probeTimeoutMillis} ms`
     case "ProbeDeferred":
       return `the dependency asked for ${reason.retryAfterMillis} ms of peace`
+    case "Isolated":
+      return "isolated by hand"
+    case "Disabled":
+    case "Reset":
     case "Due":
     case "ProbesSucceeded":
       return "changing state"
@@ -86,8 +94,7 @@ export class Circuit {
   }
 
   /** What `acquire` would refuse with now, for those who would only wait to hear it; asks for no permit. */
-  readonly refusing = (fiber: AnyFiber): Effect.Effect<never, CircuitOpen> | undefined => {
-    const now = nowMillis(fiber)
+  refusing(fiber: AnyFiber, now: number): Effect.Effect<never, CircuitOpen> | undefined {
     const refused = Machine.peek(this.settings.machine, this.cell.current, now)
     if (refused === undefined) return undefined
     // Refuses as well, and takes the step of a probe whose time is up, so that it is told of.
@@ -98,42 +105,49 @@ export class Circuit {
     return transition === undefined ? refusal : Effect.zipRight(this.redraw(fiber), refusal)
   }
 
-  /** Asks for a permit; whoever gets one must `settle` it once. */
-  readonly acquire: Effect.Effect<Permit, CircuitOpen> = Effect.withFiberRuntime((fiber) => {
-    const now = nowMillis(fiber)
+  /** Asks for a permit, which is there at once or never; whoever gets one must `settle` it once. */
+  acquire(fiber: AnyFiber, now: number): Permit | Effect.Effect<Permit, CircuitOpen> {
     const [decision, next] = Machine.acquire(this.settings.machine, this.cell.current, now)
     MutableRef.set(this.cell, next)
     const { transition } = decision
     if (transition !== undefined) this.changed(fiber, transition)
-    if (decision._tag === "Admitted") return Effect.succeed(decision.permit)
+    if (decision._tag === "Admitted") return decision.permit
+    if (transition === undefined) return Effect.fail(this.refusal(fiber, decision, now))
     // A probe's time was up. The opening that follows may be over too: ask again.
-    return transition === undefined
-      ? Effect.fail(this.refusal(fiber, decision, now))
-      : Effect.zipRight(this.redraw(fiber), this.acquire)
-  })
-
-  /** Counts what the call that the permit was granted for has ended with. */
-  readonly settle = (permit: Permit, outcome: Outcome.Outcome): Effect.Effect<void> =>
-    Effect.withFiberRuntime((fiber) => {
-      const told = { _tag: outcome._tag, retryAfterMillis: hintMillis(outcome) }
-      const now = nowMillis(fiber)
-      const [transition, next] = Machine.settle(this.settings.machine, this.cell.current, permit, told, now)
-      MutableRef.set(this.cell, next)
-      if (transition === undefined) return Effect.void
-      this.changed(fiber, transition)
-      return transition.to === "Open" ? this.redraw(fiber) : Effect.void
+    return Effect.flatMap(this.redraw(fiber), () => {
+      const permit = this.acquire(fiber, nowMillis(fiber))
+      return isPermit(permit) ? Effect.succeed(permit) : permit
     })
+  }
+
+  /** Counts what the call that the permit was granted for has ended with; what it gives is to be run, if anything. */
+  settle(
+    fiber: AnyFiber,
+    now: number,
+    permit: Permit,
+    outcome: Outcome.Outcome,
+    lastedMillis: number = now - permit.startedMillis
+  ): Effect.Effect<void> | undefined {
+    const told = { _tag: outcome._tag, retryAfterMillis: hintMillis(outcome), lastedMillis }
+    const [transition, next] = Machine.settle(this.settings.machine, this.cell.current, permit, told, now)
+    MutableRef.set(this.cell, next)
+    if (transition === undefined) return undefined
+    this.changed(fiber, transition)
+    return transition.to === "Open" ? this.redraw(fiber) : undefined
+  }
 
   /** Whether a request that holds this permit may ask the dependency once more. A probe is one call. */
-  readonly mayRepeat = (permit: Permit): boolean =>
-    this.cell.current._tag === "Closed" && this.cell.current.generation === permit.generation
+  mayRepeat(permit: Permit): boolean {
+    return this.cell.current._tag === "Closed" && this.cell.current.generation === permit.generation
+  }
 
   /** How a call that was cut short counts: against the dependency only if that had had its patience. */
-  readonly cutShort = (fiber: AnyFiber, permit: Permit): Outcome.Outcome =>
-    nowMillis(fiber) - permit.startedMillis >= this.settings.patienceMillis ? Outcome.failure() : Outcome.ignored()
+  cutShort(now: number, permit: Permit): Outcome.Outcome {
+    return now - permit.startedMillis >= this.settings.patienceMillis ? Outcome.failure() : Outcome.ignored()
+  }
 
   /** What there is to be seen now; changes nothing. */
-  readonly snapshot = (fiber: AnyFiber): Snapshot => {
+  snapshot(fiber: AnyFiber): Snapshot {
     const { calls, failures, openings, probing, retryAfterMillis, state } = Machine.snapshot(
       this.settings.machine,
       this.cell.current,
@@ -154,8 +168,10 @@ export class Circuit {
   private refusal(fiber: AnyFiber, refused: Machine.Rejected, at: number): CircuitOpen {
     const { name: policy } = this
     const { reason, retryAfterMillis, state } = refused
-    Telemetry.publish(fiber, () => ({ _tag: "CallRejected", policy, at, by: "circuit", retryAfter: retryAfterMillis }))
-    return new CircuitOpen({ policy, state, retryAfter: Option.some(Duration.millis(retryAfterMillis)), reason })
+    const known = state === "Isolated" ? undefined : retryAfterMillis
+    Telemetry.publish(fiber, () => ({ _tag: "CallRejected", policy, at, by: "circuit", retryAfter: known }))
+    const retryAfter = known === undefined ? Option.none() : Option.some(Duration.millis(known))
+    return new CircuitOpen({ policy, state, retryAfter, reason })
   }
 
   /** Reports that the circuit went from one state to another. */
@@ -180,33 +196,33 @@ export class Circuit {
 const hintMillis = (outcome: Outcome.Outcome): number =>
   Option.match(Outcome.retryAfter(outcome), { onNone: () => 0, onSome: Duration.toMillis })
 
+/** Whether a permit was to be had at once. */
+export const isPermit = (answer: Permit | Effect.Effect<Permit, CircuitOpen>): answer is Permit =>
+  "generation" in answer
+
 /** Whether the budget that the call was made in has ended, and took it along. A budget inside the call is the call's own. */
-const byCallersDeadline = (fiber: AnyFiber, exit: Exit.Exit<unknown, unknown>): boolean => {
+const byCallersDeadline = (fiber: AnyFiber, now: number, exit: Exit.Exit<unknown, unknown>): boolean => {
   const outer = inForce(fiber)
   return (
     outer !== undefined &&
-    nowMillis(fiber) >= outer.dueMillis &&
+    now >= outer.dueMillis &&
     Option.exists(Outcome.typedError(exit), (error) => error instanceof DeadlineExceeded && error.where === "in-flight")
   )
 }
 
-/** Runs an effect that was admitted, and settles its outcome whatever happens to it. */
-export const settled = <A, E, R>(
-  self: Effect.Effect<A, E, R>,
+/** Settles what an admitted call ended with, and gives it to its caller. */
+export const settleExit = <A, E>(
+  fiber: AnyFiber,
   circuit: Circuit,
   permit: Permit,
-  judge: Judge<A, E>
-): Effect.Effect<A, E, R> => {
-  const settle = (exit: Exit.Exit<A, E>): Effect.Effect<A, E> =>
-    Effect.withFiberRuntime<A, E>((fiber) => {
-      const verdict =
-        Outcome.wasCutShort(exit) || byCallersDeadline(fiber, exit)
-          ? { outcome: circuit.cutShort(fiber, permit), exit }
-          : judge(fiber, exit)
-      return Effect.zipRight(circuit.settle(permit, verdict.outcome), verdict.exit)
-    })
-  return Effect.matchCauseEffect(self, {
-    onSuccess: (value) => settle(Exit.succeed(value)),
-    onFailure: (cause) => settle(Exit.failCause(cause))
-  })
+  judge: Judge<A, E>,
+  exit: Exit.Exit<A, E>
+): Effect.Effect<A, E> => {
+  const now = nowMillis(fiber)
+  const verdict =
+    exit._tag === "Failure" && (Outcome.wasCutShort(exit) || byCallersDeadline(fiber, now, exit))
+      ? { outcome: circuit.cutShort(now, permit), exit }
+      : judge(fiber, exit)
+  const more = circuit.settle(fiber, now, permit, verdict.outcome)
+  return more === undefined ? verdict.exit : Effect.zipRight(more, verdict.exit)
 }

@@ -12,11 +12,12 @@
  *
  * Source: Michael Nygard, "Release It!", 2nd edition, 2018. Names follow Effect 4's `CircuitBreaker`.
  */
-import { Effect, type Exit, Predicate, Random, type Scope } from "effect"
+import { Effect, Exit, Predicate, Random, type Scope } from "effect"
 import { dual } from "effect/Function"
-import { Circuit, type CircuitOpen, type Permit, settled, type Snapshot, type State } from "./Circuit.js"
+import { Circuit, type CircuitOpen, isPermit, type Permit, settleExit, type Snapshot, type State } from "./Circuit.js"
 import * as CircuitOptions from "./CircuitOptions.js"
 import { Classifier, type Judge, judgeBy } from "./Classifier.js"
+import { nowMillis } from "./FiberTime.js"
 import * as InvalidOptions from "./InvalidOptions.js"
 import type * as Outcome from "./Outcome.js"
 import { Base, type Policy } from "./policy/Model.js"
@@ -68,7 +69,15 @@ const through = <A, E, R>(
   judge: Judge<A, E>
 ): Effect.Effect<A, E | CircuitOpen, R> =>
   Effect.uninterruptibleMask((restore) =>
-    Effect.flatMap(circuit.acquire, (permit) => settled(restore(self), circuit, permit, judge))
+    Effect.withFiberRuntime<A, E | CircuitOpen, R>((fiber) => {
+      const admitted = (permit: Permit) =>
+        Effect.matchCauseEffect(restore(self), {
+          onSuccess: (value) => settleExit(fiber, circuit, permit, judge, Exit.succeed(value)),
+          onFailure: (cause) => settleExit(fiber, circuit, permit, judge, Exit.failCause(cause))
+        })
+      const permit = circuit.acquire(fiber, nowMillis(fiber))
+      return isPermit(permit) ? admitted(permit) : Effect.flatMap(permit, admitted)
+    })
   )
 
 class Breaker extends Base implements CircuitBreaker {
@@ -165,8 +174,12 @@ export const protect: {
 )
 
 /** Asks for a permit, for calls that are not one effect. Whoever got one must `settle` it once, whatever happens. */
-export const acquire = (breaker: CircuitBreaker): Effect.Effect<Permit, CircuitOpen> => breaker[CircuitTypeId].acquire
+export const acquire = (breaker: CircuitBreaker): Effect.Effect<Permit, CircuitOpen> =>
+  Effect.withFiberRuntime((fiber) => {
+    const permit = circuitOf(breaker).acquire(fiber, nowMillis(fiber))
+    return isPermit(permit) ? Effect.succeed(permit) : permit
+  })
 
 /** Says how the call that a permit was granted for has ended. */
 export const settle = (breaker: CircuitBreaker, permit: Permit, outcome: Outcome.Outcome): Effect.Effect<void> =>
-  breaker[CircuitTypeId].settle(permit, outcome)
+  Effect.withFiberRuntime((fiber) => circuitOf(breaker).settle(fiber, nowMillis(fiber), permit, outcome) ?? Effect.void)

@@ -13,7 +13,8 @@ export type WindowOptions =
 /** A trip policy that was named but not checked yet. */
 export type TripPolicy = { readonly _tag: "Consecutive"; readonly failures: number } | Rate
 
-interface Rate {
+/** A share of failures over a window. */
+export interface Rate {
   readonly _tag: "Rate"
   readonly threshold: number
   readonly window: WindowOptions

@@ -14,6 +14,9 @@
  * steps had been taken. Two steps can be due at once, a probe's end and the end of the opening that follows: `acquire`
  * takes only the first and refuses with `retryAfterMillis: 0`, and its caller asks again.
  *
+ * By hand a circuit is isolated (it refuses every call), disabled (it lets every call through, counts, and never opens) or
+ * reset to what it was at first; neither the clock nor an outcome changes an isolated or a disabled one.
+ *
  * Times are monotonic milliseconds. Source: Michael Nygard, "Release It!", 2nd edition, 2018, chapter 5; half-open
  * probing and generations as in Sony's gobreaker and Resilience4j.
  */
@@ -23,6 +26,7 @@ import type {
   Closed,
   Config,
   Decision,
+  Disabled,
   HalfOpen,
   Open,
   Outcome,
@@ -33,23 +37,25 @@ import type {
   Transition
 } from "./CircuitState.js"
 import * as TripPolicy from "./TripPolicy.js"
-import * as Window from "./Window.js"
 
 export type * from "./CircuitState.js"
 
 const due: Cause = { _tag: "Due" }
 const probeFailed: Cause = { _tag: "ProbeFailed" }
+const isolatedByHand: Cause = { _tag: "Isolated" }
 
-/** A closed circuit that was told nothing. */
-export const initial = (config: Config): State => ({
+const fresh = (config: Config, generation: number, jitter: number): Closed => ({
   _tag: "Closed",
-  generation: 0,
+  generation,
   openings: 0,
-  jitter: 0.5,
-  window: Window.empty(config.tripPolicy.window),
+  jitter,
+  memory: TripPolicy.empty(config.tripPolicy),
   sinceMillis: 0,
   lastOpenMillis: 0
 })
+
+/** A closed circuit that was told nothing. */
+export const initial = (config: Config): State => fresh(config, 0, 0.5)
 
 /** The same state, with another random number in [0, 1) for its next opening. */
 export const withJitter = (state: State, random: number): State => ({ ...state, jitter: random })
@@ -59,6 +65,8 @@ const jittered = (config: Config, opening: number, random: number): number =>
 
 const hinted = (config: Config, retryAfterMillis: number): number =>
   Math.min(config.maxOpenMillis, Math.ceil(retryAfterMillis))
+
+const noTotals: TripPolicy.Totals = { calls: 0, failures: 0, failureRate: 0, slow: 0, slowRate: 0 }
 
 type Step<S extends State> = readonly [transition: Transition, state: S]
 
@@ -98,14 +106,18 @@ const close = (config: Config, state: HalfOpen, successes: number, at: number): 
     generation: state.generation + 1,
     openings: state.openings,
     jitter: state.jitter,
-    window: Window.empty(config.tripPolicy.window),
+    memory: TripPolicy.empty(config.tripPolicy),
     sinceMillis: at,
     lastOpenMillis: state.openMillis
   }
 ]
 
-/** The one step that the clock alone has made due, if any. */
-const elapse = (config: Config, state: State, nowMillis: number): Step<Open | HalfOpen> | undefined => {
+/** The one step that the clock alone has made due, if any; the one after it may be due as well. */
+export const elapse = (
+  config: Config,
+  state: State,
+  nowMillis: number
+): readonly [Transition, Open | HalfOpen] | undefined => {
   if (state._tag === "Open") {
     const at = state.sinceMillis + state.openMillis
     if (nowMillis < at) return undefined
@@ -143,6 +155,9 @@ const admit = (state: State, nowMillis: number): readonly [Admitted, State] => {
 
 /** Why this state lets nothing through at `nowMillis`; undefined if it lets a call through. */
 const refusal = (config: Config, state: State, nowMillis: number): Rejected | undefined => {
+  if (state._tag === "Isolated") {
+    return { _tag: "Rejected", state: "Isolated", retryAfterMillis: Infinity, reason: isolatedByHand }
+  }
   if (state._tag === "Open") {
     const left = Math.max(0, state.sinceMillis + state.openMillis - nowMillis)
     return { _tag: "Rejected", state: "Open", retryAfterMillis: left, reason: state.cause }
@@ -182,17 +197,19 @@ export const at = (config: Config, state: State, nowMillis: number): State => {
 export const peek = (config: Config, state: State, nowMillis: number): Rejected | undefined =>
   state._tag === "Closed" ? undefined : refusal(config, at(config, state, nowMillis), nowMillis)
 
+const remembering = (config: Config, state: Closed | Disabled, outcome: Outcome, nowMillis: number) =>
+  TripPolicy.add(config.tripPolicy, state.memory, outcome._tag === "Failure", outcome.lastedMillis, nowMillis)
+
 const settleClosed = (
   config: Config,
   state: Closed,
   outcome: Outcome,
   nowMillis: number
 ): readonly [Transition | undefined, State] => {
-  if (outcome._tag === "Ignored") return [undefined, state]
-  const window = Window.add(config.tripPolicy.window, state.window, outcome._tag === "Failure", nowMillis)
-  const breach = TripPolicy.breach(config.tripPolicy, window)
+  const memory = remembering(config, state, outcome, nowMillis)
+  const breach = TripPolicy.breach(config.tripPolicy, memory)
   return breach === undefined
-    ? [undefined, { ...state, window }]
+    ? [undefined, { ...state, memory }]
     : trip(config, state, breach, outcome._tag === "Failure" ? outcome.retryAfterMillis : 0, nowMillis)
 }
 
@@ -212,6 +229,11 @@ const settleProbe = (
     const cause: Cause = { _tag: "ProbeDeferred", retryAfterMillis: outcome.retryAfterMillis }
     return open(state, state.openings, openMillis, cause, nowMillis)
   }
+  const { lastedMillis } = outcome
+  const slowerThanMillis = TripPolicy.slowerThanMillis(config.tripPolicy)
+  if (lastedMillis >= slowerThanMillis) {
+    return reopen(config, state, { _tag: "ProbeSlow", lastedMillis, slowerThanMillis }, 0, nowMillis)
+  }
   const successes = state.successes + 1
   return successes >= config.successThreshold
     ? close(config, state, successes, nowMillis)
@@ -226,20 +248,50 @@ export const settle = (
   outcome: Outcome,
   nowMillis: number
 ): readonly [Transition | undefined, State] => {
-  if (permit.generation !== state.generation || state._tag === "Open") return [undefined, state]
-  if (state._tag === "Closed") return settleClosed(config, state, outcome, nowMillis)
-  return elapse(config, state, nowMillis) ?? settleProbe(config, state, permit, outcome, nowMillis)
+  if (permit.generation !== state.generation || state._tag === "Open" || state._tag === "Isolated") {
+    return [undefined, state]
+  }
+  if (state._tag === "HalfOpen") {
+    return elapse(config, state, nowMillis) ?? settleProbe(config, state, permit, outcome, nowMillis)
+  }
+  if (outcome._tag === "Ignored") return [undefined, state]
+  return state._tag === "Closed"
+    ? settleClosed(config, state, outcome, nowMillis)
+    : [undefined, { ...state, memory: remembering(config, state, outcome, nowMillis) }]
+}
+
+/** By hand: every call is refused, until the circuit is reset or disabled. */
+export const isolate = (state: State, nowMillis: number): readonly [Transition | undefined, State] =>
+  state._tag === "Isolated"
+    ? [undefined, state]
+    : [
+        { from: state._tag, to: "Isolated", cause: isolatedByHand, atMillis: nowMillis },
+        { _tag: "Isolated", generation: state.generation + 1, openings: 0, jitter: state.jitter }
+      ]
+
+/** By hand: every call is let through and counted, until the circuit is reset or isolated. */
+export const disable = (config: Config, state: State, nowMillis: number): readonly [Transition | undefined, State] => {
+  if (state._tag === "Disabled") return [undefined, state]
+  const memory = state._tag === "Closed" ? state.memory : TripPolicy.empty(config.tripPolicy)
+  return [
+    { from: state._tag, to: "Disabled", cause: { _tag: "Disabled" }, atMillis: nowMillis },
+    { _tag: "Disabled", generation: state.generation + 1, openings: 0, jitter: state.jitter, memory }
+  ]
+}
+
+/** By hand: the circuit is as it was at first. What calls under way end with changes nothing, also where it was closed. */
+export const reset = (config: Config, state: State, nowMillis: number): readonly [Transition | undefined, State] => {
+  const next = fresh(config, state.generation + 1, state.jitter)
+  if (state._tag === "Closed") return [undefined, next]
+  return [{ from: state._tag, to: "Closed", cause: { _tag: "Reset" }, atMillis: nowMillis }, next]
 }
 
 /** What there is to be seen at `nowMillis`; changes nothing. */
 export const snapshot = (config: Config, state: State, nowMillis: number): Snapshot => {
   const present = at(config, state, nowMillis)
-  const window =
-    present._tag === "Closed" ? Window.advance(config.tripPolicy.window, present.window, nowMillis) : undefined
   return {
     state: present._tag,
-    calls: window?.calls ?? 0,
-    failures: window?.failures ?? 0,
+    ...("memory" in present ? TripPolicy.totals(config.tripPolicy, present.memory, nowMillis) : noTotals),
     openings: present._tag === "Closed" ? openingsRemembered(present, nowMillis) : present.openings,
     retryAfterMillis: present._tag === "Open" ? present.sinceMillis + present.openMillis - nowMillis : 0,
     probing: present._tag === "HalfOpen" ? present.probing.length : 0

@@ -2,7 +2,6 @@
  * What a circuit breaker's machine is told, holds and answers: plain data, milliseconds for times and spans.
  */
 import type * as TripPolicy from "./TripPolicy.js"
-import type * as Window from "./Window.js"
 
 /** The numbers of a circuit breaker. */
 export interface Config {
@@ -21,14 +20,20 @@ export interface Config {
   readonly probeTimeoutMillis: number
 }
 
-/** How a call counts. `retryAfterMillis` is what the dependency asked for, 0 if it asked for nothing. */
+/** How a call counts. */
 export interface Outcome {
   readonly _tag: "Success" | "Failure" | "Ignored"
+  /** What the dependency asked for, 0 if it asked for nothing. */
   readonly retryAfterMillis: number
+  /** How long the dependency took, for rules on slow calls. */
+  readonly lastedMillis: number
 }
 
-/** Closed lets calls through, open refuses them, half-open lets a few probes through. */
-export type StateName = "Closed" | "Open" | "HalfOpen"
+/**
+ * Closed lets calls through, open refuses them, half-open lets a few probes through. By hand: isolated refuses them and
+ * disabled lets them through, both until someone says otherwise.
+ */
+export type StateName = "Closed" | "Open" | "HalfOpen" | "Isolated" | "Disabled"
 
 /** Why a circuit went from one state to another, with the numbers that made it. */
 export type Cause =
@@ -36,10 +41,16 @@ export type Cause =
   /** The opening is over. */
   | { readonly _tag: "Due" }
   | { readonly _tag: "ProbeFailed" }
+  /** A probe succeeded, but took as long as a rule calls slow. */
+  | { readonly _tag: "ProbeSlow"; readonly lastedMillis: number; readonly slowerThanMillis: number }
   | { readonly _tag: "ProbeTimedOut"; readonly probeTimeoutMillis: number }
   /** The dependency answered a probe with a wish to be left alone. */
   | { readonly _tag: "ProbeDeferred"; readonly retryAfterMillis: number }
   | { readonly _tag: "ProbesSucceeded"; readonly successes: number }
+  /** By hand. */
+  | { readonly _tag: "Isolated" }
+  | { readonly _tag: "Disabled" }
+  | { readonly _tag: "Reset" }
 
 /** A circuit went from one state to another. */
 export interface Transition {
@@ -61,10 +72,10 @@ interface Common {
   readonly jitter: number
 }
 
-/** Calls go through, and the window counts what they end with. */
+/** Calls go through, and what they end with is counted. */
 export interface Closed extends Common {
   readonly _tag: "Closed"
-  readonly window: Window.Window
+  readonly memory: TripPolicy.Memory
   readonly sinceMillis: number
   /** How long the last opening was planned to be; 0 before the first. */
   readonly lastOpenMillis: number
@@ -87,8 +98,19 @@ export interface HalfOpen extends Common {
   readonly probing: ReadonlyArray<number>
 }
 
+/** Calls are refused until someone says otherwise. */
+export interface Isolated extends Common {
+  readonly _tag: "Isolated"
+}
+
+/** Calls go through until someone says otherwise, and what they end with is counted but opens nothing. */
+export interface Disabled extends Common {
+  readonly _tag: "Disabled"
+  readonly memory: TripPolicy.Memory
+}
+
 /** What a circuit breaker holds. */
-export type State = Closed | Open | HalfOpen
+export type State = Closed | Open | HalfOpen | Isolated | Disabled
 
 /** Given to a call that is let through, and told to `settle`, where one of an older generation changes nothing. */
 export interface Permit {
@@ -106,8 +128,8 @@ export interface Admitted {
 /** The call must not go through. */
 export interface Rejected {
   readonly _tag: "Rejected"
-  readonly state: "Open" | "HalfOpen"
-  /** Until the next probe may be let through, or the time left of the oldest one under way. */
+  readonly state: "Open" | "HalfOpen" | "Isolated"
+  /** Until the next probe may be let through, or the time left of the oldest one under way; Infinity when isolated. */
   readonly retryAfterMillis: number
   readonly reason: Reason
   readonly transition?: Transition
@@ -116,12 +138,9 @@ export interface Rejected {
 /** What becomes of a call, with the transition that asking has made due, if any. */
 export type Decision = Admitted | Rejected
 
-/** What a reader sees at `nowMillis`. */
-export interface Snapshot {
+/** What a reader sees at `nowMillis`. The totals are 0 unless the circuit is closed or disabled. */
+export interface Snapshot extends TripPolicy.Totals {
   readonly state: StateName
-  /** Calls and failures in the window; 0 unless closed. */
-  readonly calls: number
-  readonly failures: number
   /** Openings in a row. */
   readonly openings: number
   /** Until the next probe may be let through; 0 unless open. */

@@ -1,5 +1,6 @@
 /**
- * What a circuit breaker remembers of recent calls: how many there were, and how many failed.
+ * What a rule of a circuit breaker remembers of recent calls: how many there were, and how many failed. What a failure
+ * is, the rule says: for a rule on slow calls it is a slow one.
  *
  * Two kinds. A count window holds the last `size` outcomes, 32 to a word; only the word being written lives in the
  * record, and the array behind it is copied once in 32 outcomes. A time window holds totals for each of a few equal
@@ -64,7 +65,10 @@ export interface TimeWindow {
   readonly index: number
   readonly bucketCalls: number
   readonly bucketFailures: number
-  /** Calls and failures of each settled bucket, in turns; a bucket's place is its number modulo `buckets`. */
+  /**
+   * Calls and failures of each settled bucket, in turns; a bucket's place is its number modulo `buckets`. Without any
+   * slots while nothing is held, so that an idle window is small.
+   */
   readonly slots: ReadonlyArray<number>
 }
 
@@ -82,6 +86,8 @@ const bitsOf = (word: number): number => {
   const nibbles = (pairs & 0x33333333) + ((pairs >>> 2) & 0x33333333)
   return Math.imul((nibbles + (nibbles >>> 4)) & 0x0f0f0f0f, 0x01010101) >>> 24
 }
+
+const noSlots: ReadonlyArray<number> = []
 
 /** A window that was told nothing yet. */
 export const empty = (config: Config): Window =>
@@ -103,7 +109,7 @@ export const empty = (config: Config): Window =>
         index: 0,
         bucketCalls: 0,
         bucketFailures: 0,
-        slots: Array.from({ length: config.buckets * 2 }, () => 0)
+        slots: noSlots
       }
 
 /** The failures among the `count` oldest outcomes. */
@@ -162,7 +168,7 @@ const addCount = (config: CountConfig, before: CountWindow, failed: boolean, now
 const advanceTime = (config: TimeConfig, window: TimeWindow, nowMillis: number): TimeWindow => {
   const index = Math.floor((nowMillis * config.buckets) / config.spanMillis)
   if (index <= window.index) return window
-  const slots = window.slots.slice()
+  const slots = window.slots.length === 0 ? Array.from({ length: config.buckets * 2 }, () => 0) : window.slots.slice()
   let { calls, failures } = window
   const place = (bucket: number, bucketCalls: number, bucketFailures: number) => {
     const slot = (bucket % config.buckets) * 2
@@ -176,7 +182,8 @@ const advanceTime = (config: TimeConfig, window: TimeWindow, nowMillis: number):
     failures -= slots[slot + 1] ?? 0
     place(bucket, 0, 0)
   }
-  return { _tag: "Time", calls, failures, index, bucketCalls: 0, bucketFailures: 0, slots }
+  const held = calls === 0 ? noSlots : slots
+  return { _tag: "Time", calls, failures, index, bucketCalls: 0, bucketFailures: 0, slots: held }
 }
 
 const addTime = (config: TimeConfig, before: TimeWindow, failed: boolean, nowMillis: number): TimeWindow => {

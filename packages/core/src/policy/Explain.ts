@@ -1,10 +1,13 @@
 /**
  * Says what a standard policy does, before it does it: its layers in order, its worst case, and every trap in it.
  */
-import { Duration, Either } from "effect"
-import { InvalidOptions } from "../InvalidOptions.js"
+import { Either } from "effect"
+import { also, atLeast, every, integer, InvalidOptions, valid } from "../InvalidOptions.js"
+import * as Budget from "./Budget.js"
+import * as Opening from "./Opening.js"
 import { loose, type Settings, type StandardOptions } from "./Options.js"
-import { find, fittingRetries, type Subject, type Surroundings, type Trap, worstCaseMillis } from "./Traps.js"
+import { find, type Surroundings, type Trap } from "./Traps.js"
+import { counted, ruleText, seconds, span } from "./Wording.js"
 
 /** One layer of the composition. */
 export interface Layer {
@@ -23,28 +26,30 @@ export interface Explanation {
   readonly worstCaseMillis: number
   /** The same without the deadline. */
   readonly unboundedMillis: number
-  /** How many retries fit the deadline in the worst case. */
+  /** Whether the waits are in these numbers; a schedule that is not of `Backoff` does not tell how long its are. */
+  readonly waitsKnown: boolean
+  /** What to expect of a call while the dependency hangs: every attempt times out, every wait is the mean. */
+  readonly expected: Budget.ExpectedCase
+  /** How many retries fit the deadline in the worst case; -1 if not even the first attempt does. */
   readonly retriesThatFit: number
+  /** How long the circuit takes to open once the dependency hangs; needs `callsPerSecond`, and a circuit. */
+  readonly timeToOpen: Opening.TimeToOpen | undefined
   readonly traps: ReadonlyArray<Trap>
 }
 
-const show = (millis: number): string => (millis === Infinity ? "for ever" : Duration.format(Duration.millis(millis)))
+const tripText = ({ machine: { tripPolicy } }: NonNullable<Settings["circuit"]>): string =>
+  tripPolicy._tag === "Any" ? tripPolicy.rules.map(ruleText).join(", or ") : ruleText(tripPolicy)
 
-const tripText = (settings: NonNullable<Settings["circuit"]>): string => {
-  const { tripPolicy } = settings.machine
-  if (tripPolicy._tag === "Consecutive") return `${tripPolicy.failures} failures in a row`
-  const { window } = tripPolicy
-  const over = window._tag === "Count" ? `${window.size} calls` : show(window.spanMillis)
-  return `${tripPolicy.threshold} of at least ${tripPolicy.minimumCalls} calls failed over ${over}`
-}
+const openText = ({ machine: { openMillis } }: NonNullable<Settings["circuit"]>): string =>
+  openMillis(1) === openMillis(2) ? span(openMillis(1)) : `${span(openMillis(1))} at first, then ${span(openMillis(2))}`
 
 const lineText = ({ maxQueue, maxWaitMillis }: NonNullable<Settings["bulkhead"]>): string => {
   if (maxQueue === 0) return "nobody waits"
-  return maxWaitMillis === Infinity ? `${maxQueue} may wait` : `${maxQueue} may wait, ${show(maxWaitMillis)} at most`
+  return maxWaitMillis === Infinity ? `${maxQueue} may wait` : `${maxQueue} may wait, ${span(maxWaitMillis)} at most`
 }
 
 const layers = ({ bulkhead, circuit, deadlineMillis, retry, timeoutMillis }: Settings): ReadonlyArray<Layer> => [
-  ...(deadlineMillis === Infinity ? [] : [{ layer: "deadline" as const, does: `${show(deadlineMillis)} in all` }]),
+  ...(deadlineMillis === Infinity ? [] : [{ layer: "deadline" as const, does: `${span(deadlineMillis)} in all` }]),
   ...(bulkhead === undefined
     ? []
     : [
@@ -58,20 +63,40 @@ const layers = ({ bulkhead, circuit, deadlineMillis, retry, timeoutMillis }: Set
     : [
         {
           layer: "circuit breaker" as const,
-          does: `opens after ${tripText(circuit)}, for ${show(circuit.machine.openMillis(1))}`
+          does: `opens after ${tripText(circuit)}, for ${openText(circuit)}`
         }
       ]),
   ...(retry === undefined
     ? []
     : [{ layer: "retry" as const, does: `${retry.maxRetries} retries of what is transient` }]),
-  ...(timeoutMillis === Infinity ? [] : [{ layer: "timeout" as const, does: `${show(timeoutMillis)} an attempt` }])
+  ...(timeoutMillis === Infinity ? [] : [{ layer: "timeout" as const, does: `${span(timeoutMillis)} an attempt` }])
 ]
 
-const subject = (name: string, options: StandardOptions): Subject => ({
-  name,
-  options,
-  settings: Either.getOrThrowWith(loose(options), (problems) => new InvalidOptions({ policy: name, problems }))
-})
+const checkedPool = ({ pool }: StandardOptions) =>
+  pool === undefined ? valid(undefined) : integer("pool.size", pool.size, 1)
+
+const subject = (name: string, options: StandardOptions): Budget.Subject => {
+  const checked = every<{ settings: Settings; pool: number | undefined }>({
+    settings: loose(options),
+    pool: checkedPool(options)
+  })
+  const { settings } = Either.getOrThrowWith(checked, (problems) => new InvalidOptions({ policy: name, problems }))
+  return { name, options, settings }
+}
+
+/** What `surroundings` says in numbers. */
+const demanded = (name: string, { callsPerSecond, outerRetries }: Surroundings): void => {
+  const rate = callsPerSecond ?? 1
+  const checked = every<{ rate: number; outerRetries: number }>({
+    rate: also(
+      atLeast("callsPerSecond", rate, 0),
+      () => rate > 0,
+      () => ({ option: "callsPerSecond", value: "0", allowed: "a number above 0" })
+    ),
+    outerRetries: integer("outerRetries", outerRetries ?? 0, 0)
+  })
+  Either.getOrThrowWith(checked, (problems) => new InvalidOptions({ policy: name, problems }))
+}
 
 /**
  * Explains the options of a standard policy, and finds the traps in them; `surroundings` says what stands around it.
@@ -90,32 +115,87 @@ const subject = (name: string, options: StandardOptions): Subject => ({
  * ```
  */
 export const explain = (name: string, options: StandardOptions = {}, surroundings: Surroundings = {}): Explanation => {
+  demanded(name, surroundings)
   const about = subject(name, options)
   const { settings } = about
   const sharers = (surroundings.beside ?? []).map((other) => subject(other.name, other.options))
-  const unboundedMillis = worstCaseMillis(about)
+  const unboundedMillis = Budget.worstCaseMillis(about)
   return {
     name,
     layers: layers(settings),
     attempts: (settings.retry?.maxRetries ?? 0) + 1,
     worstCaseMillis: Math.min(unboundedMillis, settings.deadlineMillis),
     unboundedMillis,
-    retriesThatFit: fittingRetries(about),
+    waitsKnown: Budget.waitsKnown(about),
+    expected: Budget.expectedCase(about),
+    retriesThatFit: Budget.fittingRetries(about),
+    timeToOpen:
+      surroundings.callsPerSecond === undefined ? undefined : Opening.timeToOpen(about, surroundings.callsPerSecond),
     traps: find(about, sharers, surroundings)
   }
 }
 
-/** An explanation as lines of text. */
-export const format = (explanation: Explanation): string => {
-  const width = Math.max(...explanation.layers.map(({ layer }) => layer.length), 0)
+type Row = readonly [label: string, text: string]
+
+const worstText = ({ unboundedMillis, waitsKnown, worstCaseMillis }: Explanation): string => {
+  const all = `${seconds(unboundedMillis)}${waitsKnown ? "" : ", and the waits, which the schedule does not tell"}`
+  return worstCaseMillis < unboundedMillis ? `${seconds(worstCaseMillis)}, by the deadline; without it ${all}` : all
+}
+
+const fitText = ({ attempts, retriesThatFit }: Explanation): string =>
+  retriesThatFit < 0 ? "none, not even the first attempt" : `${retriesThatFit} of ${attempts - 1}`
+
+const openedAfter = (millis: number, because: string | undefined): string =>
+  because === undefined ? seconds(millis) : `never: ${because}`
+
+const openRows = ({ callsPerSecond, millis, rules }: Opening.TimeToOpen): ReadonlyArray<Row> => {
+  const all = `at ${counted(callsPerSecond, "call")} a second that all time out`
+  const [only, ...others] = rules
+  return others.length === 0
+    ? [["time to open", `${openedAfter(millis, only?.because)} (${all})`]]
+    : [
+        ["time to open", `${millis === Infinity ? "never" : seconds(millis)} (${all})`],
+        ...rules.map((each): Row => ["", `${each.rule}: ${openedAfter(each.millis, each.because)}`])
+      ]
+}
+
+const numberRows = (explanation: Explanation): ReadonlyArray<Row> => {
+  const { attempts, expected, timeToOpen } = explanation
+  const asked = counted(expected.attempts, "attempt")
   return [
-    `${explanation.name}, outermost first:`,
-    ...explanation.layers.map(({ does, layer }) => `  ${layer.padEnd(width)}  ${does}`),
-    `  at most ${explanation.attempts} attempts, ${show(explanation.worstCaseMillis)} in the worst case` +
-      ` (${show(explanation.unboundedMillis)} without the deadline)`,
-    ...explanation.traps.flatMap(({ fix, message, rule, severity }) => [
-      `  ${severity} [${rule}] ${message}`,
-      `    fix: ${fix}`
-    ])
-  ].join("\n")
+    ["attempts", `at most ${attempts}`],
+    ["worst case", worstText(explanation)],
+    ["expected case", `${seconds(expected.millis)}, ${asked} (all time out, waits are the mean)`],
+    ...(attempts === 1 ? [] : [["retries that fit", fitText(explanation)] as const]),
+    ...(timeToOpen === undefined ? [] : openRows(timeToOpen))
+  ]
+}
+
+const trapRows = (traps: ReadonlyArray<Trap>): ReadonlyArray<Row> =>
+  traps.flatMap(({ fix, message, rule, severity }): ReadonlyArray<Row> => [
+    [`${severity}: ${rule}`, message],
+    ["", `fix: ${fix}`]
+  ])
+
+/**
+ * An explanation as a table: the layers, the numbers, and each trap with its fix.
+ *
+ * @example
+ * ```ts
+ * import { Policy } from "@effect-resilience/core"
+ *
+ * const options = { deadline: "5 seconds", timeout: "2 seconds", retry: "none" } as const
+ * console.log(Policy.format(Policy.explain("payment", options, { callsPerSecond: 20 })))
+ * ```
+ */
+export const format = (explanation: Explanation): string => {
+  const sections: ReadonlyArray<readonly [title: string, rows: ReadonlyArray<Row>]> = [
+    [`${explanation.name}, outermost first`, explanation.layers.map(({ does, layer }) => [layer, does])],
+    ["in numbers", numberRows(explanation)],
+    ["traps", explanation.traps.length === 0 ? [["none", ""]] : trapRows(explanation.traps)]
+  ]
+  const width = Math.max(...sections.flatMap(([, rows]) => rows.map(([label]) => label.length)))
+  return sections
+    .flatMap(([title, rows]) => [title, ...rows.map(([label, text]) => `  ${label.padEnd(width)}  ${text}`.trimEnd())])
+    .join("\n")
 }

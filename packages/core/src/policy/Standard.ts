@@ -9,10 +9,10 @@
  * that hangs longer than every budget still opens its circuit), by the retry's wait and by the bulkhead's line.
  */
 import { Deadline as Machine } from "@effect-resilience/machines"
-import { Effect, Either, Option, type Scope } from "effect"
+import { Effect, Either, Exit, Option, type Scope } from "effect"
 import type { Duration } from "effect"
 import * as Bulkhead from "../Bulkhead.js"
-import { type Circuit, type CircuitOpen, type Permit, settled } from "../Circuit.js"
+import { type Circuit, type CircuitOpen, isPermit, type Permit, settleExit } from "../Circuit.js"
 import * as CircuitBreaker from "../CircuitBreaker.js"
 import { Classifier } from "../Classifier.js"
 import { type DeadlineExceeded, inForce, missed, publish } from "../Deadline.js"
@@ -24,7 +24,7 @@ import * as Repetition from "../Repetition.js"
 import * as Retry from "../Retry.js"
 import { type TimedOut, timedOut } from "../Timeout.js"
 import { limited } from "../Timer.js"
-import { Base, type Policy } from "./Model.js"
+import { Base, PartsTypeId, type Policy } from "./Model.js"
 import { type Settings, type StandardOptions, strict } from "./Options.js"
 
 /** What a standard policy can refuse or fail with by itself. */
@@ -78,6 +78,10 @@ class StandardPolicy extends Base implements Standard {
     return this.parts.bulkhead
   }
 
+  get [PartsTypeId](): ReadonlyArray<Policy<unknown>> {
+    return [...Option.toArray(this.bulkhead), ...Option.toArray(this.circuitBreaker)]
+  }
+
   readonly with = (overrides: Overrides): Standard =>
     new StandardPolicy(
       this.name,
@@ -99,12 +103,12 @@ class StandardPolicy extends Base implements Standard {
         }
         const { deadlineMillis } = this.settings
         const deadline = deadlineMillis === Infinity ? outer : Machine.start(this.name, deadlineMillis, outer, now)
-        const refusing = this.circuit?.refusing(fiber)
+        const refusing = this.circuit?.refusing(fiber, now)
         if (refusing !== undefined) return refusing
         const own = deadline === outer ? undefined : deadline
         const within = (call: Effect.Effect<A, E | StandardError, R>) =>
           restore(own === undefined ? call : publish(call, own))
-        const call = this.admitted((permit) => within(this.repeated(self, deadline, permit)))
+        const call = this.admitted(fiber, (permit) => within(this.repeated(self, deadline, permit)))
         return this.permits === undefined ? call : this.inLine(fiber, restore, deadline, this.permits, call)
       })
     )
@@ -126,13 +130,21 @@ class StandardPolicy extends Base implements Standard {
 
   /** Asks the circuit, and tells it how the call ended. */
   private admitted<A, E, R>(
+    fiber: AnyFiber,
     call: (permit: Permit | undefined) => Effect.Effect<A, E, R>
   ): Effect.Effect<A, E | CircuitOpen, R> {
     const { circuit } = this
     if (circuit === undefined) return call(undefined)
-    return Effect.flatMap(circuit.acquire, (permit) =>
-      settled(call(permit), circuit, permit, this.parts.classifier.judge)
-    )
+    const { judge } = this.parts.classifier
+    const admitted = (permit: Permit) =>
+      Effect.matchCauseEffect(call(permit), {
+        onSuccess: (value) => settleExit<A, E>(fiber, circuit, permit, judge, Exit.succeed(value)),
+        onFailure: (cause) => settleExit<A, E>(fiber, circuit, permit, judge, Exit.failCause(cause))
+      })
+    return Effect.suspend(() => {
+      const permit = circuit.acquire(fiber, nowMillis(fiber))
+      return isPermit(permit) ? admitted(permit) : Effect.flatMap(permit, admitted)
+    })
   }
 
   private repeated<A, E, R>(

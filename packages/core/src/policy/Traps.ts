@@ -1,11 +1,9 @@
 /**
  * The well-known mistakes in composing policies, found from the options alone.
  */
-import { Deadline, Backoff as Machine } from "@effect-resilience/machines"
-import { Duration } from "effect"
-import * as Backoff from "../Backoff.js"
-import * as Retry from "../Retry.js"
-import type { Settings, StandardOptions } from "./Options.js"
+import { fittingRetries, type Subject, worstCaseMillis } from "./Budget.js"
+import type { StandardOptions } from "./Options.js"
+import { span } from "./Wording.js"
 
 /** The names of the mistakes that can be found. */
 export type Rule =
@@ -32,49 +30,14 @@ export interface Trap {
 export interface Surroundings {
   /** Other policies, for instance over the same pool. */
   readonly beside?: ReadonlyArray<{ readonly name: string; readonly options: StandardOptions }> | undefined
-  /** How often a caller further out repeats the whole call. */
+  /** How many calls are made in a second, for the time to open. Above 0; without it none is told. */
+  readonly callsPerSecond?: number | undefined
+  /** How often a caller further out repeats the whole call. From 0; default 0. */
   readonly outerRetries?: number | undefined
   /** The tiers of the fallback outside. */
   readonly fallback?:
     | ReadonlyArray<{ readonly tier: string; readonly remote: boolean; readonly policy?: string | undefined }>
     | undefined
-}
-
-/** One policy to be looked at. */
-export interface Subject {
-  readonly name: string
-  readonly options: StandardOptions
-  readonly settings: Settings
-}
-
-const show = (millis: number): string => (millis === Infinity ? "for ever" : Duration.format(Duration.millis(millis)))
-
-/** The longest that wait n of the retry can be; 0 for a schedule that does not tell. */
-const ceilingOf =
-  ({ options }: Subject) =>
-  (n: number): number => {
-    const backoff = options.retry === "none" ? undefined : (options.retry?.backoff ?? Retry.defaultBackoff)
-    return Backoff.isBackoff(backoff) ? Math.min(Machine.maxDelayMillis, backoff[Backoff.TypeId].ceilingMillis(n)) : 0
-  }
-
-/** How long a call can take when every attempt and every wait is as long as it can be, the budget aside. */
-export const worstCaseMillis = (subject: Subject): number => {
-  const { retry, timeoutMillis } = subject.settings
-  const ceiling = ceilingOf(subject)
-  const waits = Array.from({ length: Math.min(retry?.maxRetries ?? 0, 10_000) }, (_, n) => ceiling(n))
-  return waits.reduce((sum, wait) => sum + wait + timeoutMillis, timeoutMillis)
-}
-
-/** How many retries fit the budget in the worst case; -1 if not even the first attempt does. */
-export const fittingRetries = (subject: Subject): number => {
-  const { deadlineMillis, retry, timeoutMillis } = subject.settings
-  return Deadline.retriesThatFit({
-    budgetMillis: deadlineMillis,
-    timeoutMillis,
-    overheadMillis: 0,
-    ceilingMillis: ceilingOf(subject),
-    most: retry?.maxRetries ?? 0
-  })
 }
 
 const budget = (subject: Subject): ReadonlyArray<Trap> => {
@@ -87,9 +50,9 @@ const budget = (subject: Subject): ReadonlyArray<Trap> => {
       rule: "budget",
       severity: "warning",
       message:
-        `${retry.maxRetries} retries of ${show(timeoutMillis)} each take up to ${show(worst)} in a budget of ` +
-        `${show(deadlineMillis)}: ${fit} ${fit === 1 ? "retry fits" : "retries fit"}`,
-      fix: `set retry.maxRetries to ${fit}, shorten the timeout, or give a deadline of ${show(worst)}`
+        `${retry.maxRetries} retries of ${span(timeoutMillis)} each take up to ${span(worst)} in a budget of ` +
+        `${span(deadlineMillis)}: ${fit} ${fit === 1 ? "retry fits" : "retries fit"}`,
+      fix: `set retry.maxRetries to ${fit}, shorten the timeout, or give a deadline of ${span(worst)}`
     }
   ]
 }
@@ -101,8 +64,8 @@ const contradiction = ({ settings: { deadlineMillis, timeoutMillis } }: Subject)
         {
           rule: "contradiction",
           severity: "error",
-          message: `the attempt timeout of ${show(timeoutMillis)} is above the deadline of ${show(deadlineMillis)}: it never fires`,
-          fix: "set timeout to at most the deadline"
+          message: `the attempt timeout of ${span(timeoutMillis)} is above the deadline of ${span(deadlineMillis)}: it never fires`,
+          fix: `set timeout to at most the deadline, ${span(deadlineMillis)}`
         }
       ]
 
@@ -142,33 +105,36 @@ const sharedPool = (subject: Subject, sharers: ReadonlyArray<Subject>): Readonly
   ]
 }
 
-const queue = ({ settings: { bulkhead, deadlineMillis } }: Subject): ReadonlyArray<Trap> =>
-  bulkhead === undefined ||
-  bulkhead.maxQueue === 0 ||
-  bulkhead.maxWaitMillis < deadlineMillis ||
-  deadlineMillis === Infinity
-    ? []
-    : [
-        {
-          rule: "queue",
-          severity: "warning",
-          message: `a call may wait ${show(bulkhead.maxWaitMillis)} in line with a deadline of ${show(deadlineMillis)}: some wait only to be refused`,
-          fix: "set bulkhead.maxWait to what is left of the deadline after one attempt"
-        }
-      ]
-
-const windowTooShort = ({ settings: { circuit, timeoutMillis } }: Subject): ReadonlyArray<Trap> => {
-  const window = circuit?.machine.tripPolicy.window
-  if (window === undefined || window._tag !== "Time" || timeoutMillis === Infinity) return []
-  if (window.spanMillis >= 2 * timeoutMillis) return []
+const queue = ({ settings: { bulkhead, deadlineMillis, timeoutMillis } }: Subject): ReadonlyArray<Trap> => {
+  if (bulkhead === undefined || bulkhead.maxQueue === 0 || deadlineMillis === Infinity) return []
+  if (bulkhead.maxWaitMillis < deadlineMillis) return []
+  const left = deadlineMillis - timeoutMillis
   return [
     {
-      rule: "window",
+      rule: "queue",
       severity: "warning",
-      message: `the window of ${show(window.spanMillis)} is shorter than two attempts of ${show(timeoutMillis)}: timeouts leave it before there are enough to trip`,
-      fix: `make the window at least ${show(2 * timeoutMillis)}`
+      message: `a call may wait ${span(bulkhead.maxWaitMillis)} in line with a deadline of ${span(deadlineMillis)}: some wait only to be refused`,
+      fix:
+        left >= 1
+          ? `set bulkhead.maxWait to at most ${span(left)}, what is left of the deadline after one attempt`
+          : "set bulkhead.maxQueue to 0, or a timeout that leaves some of the deadline for the line"
     }
   ]
+}
+
+const windowTooShort = ({ settings: { circuit, timeoutMillis } }: Subject): ReadonlyArray<Trap> => {
+  if (circuit === undefined || timeoutMillis === Infinity) return []
+  const { tripPolicy } = circuit.machine
+  const windows = (tripPolicy._tag === "Any" ? tripPolicy.rules : [tripPolicy]).map(({ window }) => window)
+  const spans = windows.flatMap((window) => (window._tag === "Time" ? [window.spanMillis] : []))
+  return [...new Set(spans)]
+    .filter((millis) => millis < 2 * timeoutMillis)
+    .map((millis) => ({
+      rule: "window",
+      severity: "warning",
+      message: `the window of ${span(millis)} is shorter than two attempts of ${span(timeoutMillis)}: timeouts leave it before there are enough to trip`,
+      fix: `make the window at least ${span(2 * timeoutMillis)}`
+    }))
 }
 
 const noTimeout = ({ settings: { deadlineMillis, timeoutMillis } }: Subject): ReadonlyArray<Trap> => {
@@ -188,7 +154,7 @@ const noTimeout = ({ settings: { deadlineMillis, timeoutMillis } }: Subject): Re
         {
           rule: "no-timeout",
           severity: "warning",
-          message: `only the deadline of ${show(deadlineMillis)} ends an attempt: one that hangs uses up the whole budget`,
+          message: `only the deadline of ${span(deadlineMillis)} ends an attempt: one that hangs uses up the whole budget`,
           fix
         }
       ]
