@@ -139,14 +139,6 @@ const around: Record<string, Scenario> = {
       yield* Effect.exit(limit(Effect.zipRight(daemon, Effect.never), limitMillis))
       yield* Effect.sleep(2000)
     }),
-  "one of several calls fails and the others are let go": (limit, note) =>
-    Effect.all(
-      [
-        limit(after(300, Effect.fail("declined")), limitMillis),
-        limit(onInterrupt(Effect.never, note("let go")), limitMillis)
-      ],
-      { concurrency: "unbounded" }
-    ),
   "the work of another fiber is awaited": (limit, note) =>
     Effect.gen(function* () {
       const shared = yield* Effect.fork(onInterrupt(after(1500, Effect.succeed("paid")), note("shared interrupted")))
@@ -247,6 +239,29 @@ describe("as Effect.timeoutFail, an interruption while work that timed out still
       const [our, their] = [yield* mine, yield* theirs]
       expect({ at: our.at, notes: our.notes }).toEqual({ at: their.at, notes: their.notes })
       expect(our.exit).toMatchObject({ value: { interrupted: true } })
+    })
+  )
+})
+
+describe("unlike Effect.timeoutFail", () => {
+  const oneFails: Scenario = (limit, note) =>
+    Effect.all(
+      [
+        limit(after(300, Effect.fail("declined")), limitMillis),
+        limit(onInterrupt(Effect.never, note("let go")), limitMillis)
+      ],
+      { concurrency: "unbounded" }
+    )
+
+  it.effect("is let go at once when one of several calls fails, as without a limit", () =>
+    Effect.gen(function* () {
+      const mine = yield* observe(ours, oneFails)
+      const without = yield* observe((self) => self, oneFails)
+      const theirs = yield* observe(stock, oneFails)
+      yield* TestClock.adjust("10 seconds")
+      expect((yield* mine).notes).toEqual(["300 ms: let go"])
+      expect(yield* mine).toEqual(yield* without)
+      expect((yield* theirs).notes).toEqual(["1000 ms: let go"])
     })
   )
 })

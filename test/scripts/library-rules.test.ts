@@ -48,4 +48,9 @@ describe("library rules", () => {
     const text = "/** Why. */\nconst one = 1\nconst now = Date.now()\n"
     expect(libraryRules([{ path: "packages/core/src/Retry.ts", text }])).toMatchObject([{ line: 3 }])
   })
+
+  it("one file may arm a timer beside Clock", () => {
+    expect(messages("setTimeout(() => {}, 10)", "packages/core/src/LiveTimers.ts")).toEqual([])
+    expect(messages("const now = Date.now()", "packages/core/src/LiveTimers.ts")).toHaveLength(1)
+  })
 })
