@@ -1,47 +1,49 @@
 /**
  * Every live policy by name, for health checks, gauges at scrape time and dashboards. A policy is in the registry from
- * its `make` until its scope closes.
+ * its `make` until its scope closes. The policies of a `Keyed` are not in it one by one: the Keyed is, and has them.
  *
  * By default there is one registry for the process; `layer` gives a program, or a test, one of its own.
  */
-import { Context, Effect, Layer, MutableRef, type Scope } from "effect"
-import type { Policy } from "./policy/Model.js"
+import { Context, Effect, Layer, type Scope } from "effect"
 
-/** A live policy. What kind it is, its own module tells (`CircuitBreaker.isCircuitBreaker`). */
+/** What has a name: a policy, or a Keyed. */
+interface Named {
+  readonly name: string
+}
+
+/** A live policy, or a Keyed. What kind it is, its own module tells (`CircuitBreaker.isCircuitBreaker`). */
 export interface Entry {
   readonly name: string
-  readonly policy: Policy<unknown>
+  readonly policy: Named
 }
 
-/** Holds what is registered. */
+/** Holds what is registered, in the order of making. A set that is mutated: a copy for each entry made n entries cost n * n. */
 export interface Registry {
-  readonly cell: MutableRef.MutableRef<ReadonlyArray<Entry>>
+  readonly live: Set<Entry>
 }
+
+const empty = (): Registry => ({ live: new Set() })
 
 /** The registry in force. */
 export class PolicyRegistry extends Context.Reference<PolicyRegistry>()("@effect-resilience/core/PolicyRegistry", {
-  defaultValue: (): Registry => ({ cell: MutableRef.make<ReadonlyArray<Entry>>([]) })
+  defaultValue: empty
 }) {}
 
 /** A registry of its own for the program that it is provided to. */
-export const layer: Layer.Layer<never> = Layer.effectContext(
-  Effect.sync(() => Context.make(PolicyRegistry, { cell: MutableRef.make<ReadonlyArray<Entry>>([]) }))
-)
+export const layer: Layer.Layer<never> = Layer.effectContext(Effect.sync(() => Context.make(PolicyRegistry, empty())))
 
 /** Every live policy, in the order they were made. */
-export const entries: Effect.Effect<ReadonlyArray<Entry>> = Effect.map(PolicyRegistry, ({ cell }) =>
-  MutableRef.get(cell)
-)
+export const entries: Effect.Effect<ReadonlyArray<Entry>> = Effect.map(PolicyRegistry, ({ live }) => [...live])
 
 /** Registers a policy while the scope lives, and gives it back. */
-export const register = <P extends Policy<unknown>>(policy: P): Effect.Effect<P, never, Scope.Scope> =>
-  Effect.flatMap(PolicyRegistry, ({ cell }) => {
+export const register = <P extends Named>(policy: P): Effect.Effect<P, never, Scope.Scope> =>
+  Effect.flatMap(PolicyRegistry, ({ live }) => {
     const entry: Entry = { name: policy.name, policy }
     return Effect.acquireRelease(
       Effect.sync(() => {
-        MutableRef.update(cell, (all) => [...all, entry])
+        live.add(entry)
         return policy
       }),
-      () => Effect.sync(() => MutableRef.update(cell, (all) => all.filter((each) => each !== entry)))
+      () => Effect.sync(() => live.delete(entry))
     )
   })
