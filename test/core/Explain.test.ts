@@ -85,7 +85,51 @@ describe("an explanation", () => {
 
   it("takes a schedule that cannot tell its waits for one without waits", () => {
     const retry = { maxRetries: 1, backoff: Schedule.spaced("10 seconds") }
-    expect(explain("payment", { retry })).toMatchObject({ unboundedMillis: 4_000 })
+    expect(explain("payment", { retry })).toMatchObject({ unboundedMillis: 4_000, waitsKnown: false })
+    expect(explain("payment", { retry: { ...retry, maxRetries: 0 } }).waitsKnown).toBe(true)
+    expect(explain("payment").waitsKnown).toBe(true)
+  })
+
+  it("reckons retries without end as fast as a few: waits are at their cap by then", () => {
+    const retry = { maxRetries: 1_000_000, backoff: Backoff.linear({ base: "1 milli", cap: "10 seconds" }) }
+    const { retriesThatFit, unboundedMillis } = explain("payment", { deadline: "none", timeout: "1 second", retry })
+    expect(unboundedMillis).toBe(1_000_001 * 1_000 + (10_000 * 10_001) / 2 + 990_000 * 10_000)
+    expect(retriesThatFit).toBe(1_000_000)
+  })
+
+  it("expects every attempt to time out, and every wait to be the mean of what can be drawn", () => {
+    const backoff = Backoff.fullJitter({ base: "1 second", cap: "1 second" })
+    const expected = (options: Policy.StandardOptions) =>
+      explain("payment", { timeout: "2 seconds", retry: { maxRetries: 3, backoff }, ...options }).expected
+    expect(expected({ deadline: "none" })).toEqual({ attempts: 4, millis: 9_500, lastAttemptMillis: 2_000 })
+    expect(expected({ deadline: "9500 millis" })).toEqual({ attempts: 4, millis: 9_500, lastAttemptMillis: 2_000 })
+    expect(expected({ deadline: "5 seconds" })).toEqual({ attempts: 2, millis: 4_500, lastAttemptMillis: 2_000 })
+    expect(expected({ deadline: "6 seconds" })).toEqual({ attempts: 3, millis: 6_000, lastAttemptMillis: 1_000 })
+    expect(expected({ retry: "none" })).toEqual({ attempts: 1, millis: 2_000, lastAttemptMillis: 2_000 })
+    expect(expected({ deadline: "1 second" })).toEqual({ attempts: 1, millis: 1_000, lastAttemptMillis: 1_000 })
+  })
+
+  it("expects a retry to stop where less than the least attempt would be left of the budget", () => {
+    const attempts = (deadline: "5199 millis" | "5200 millis") =>
+      explain("payment", { deadline, timeout: "2 seconds", retry: { maxRetries: 9, backoff: Backoff.constant(500) } })
+        .expected.attempts
+    expect(attempts("5199 millis")).toBe(2)
+    expect(attempts("5200 millis")).toBe(3)
+  })
+
+  it("expects an attempt without a timeout to last until the deadline, or for ever", () => {
+    const { expected } = explain("payment", { timeout: "none", deadline: "5 seconds" })
+    expect(expected).toEqual({ attempts: 1, millis: 5_000, lastAttemptMillis: 5_000 })
+    const endless = explain("payment", { timeout: "none", deadline: "none" }).expected
+    expect(endless).toEqual({ attempts: 1, millis: Infinity, lastAttemptMillis: Infinity })
+  })
+
+  it("throws for surroundings out of range, and says what may be", () => {
+    const told = { callsPerSecond: 0, outerRetries: -1 }
+    expect(() => explain("payment", {}, told)).toThrow("callsPerSecond is 0, but must be a number above 0")
+    expect(() => explain("payment", {}, told)).toThrow("outerRetries is -1, but must be a whole number from 0")
+    expect(() => explain("payment", {}, { callsPerSecond: NaN })).toThrow("callsPerSecond is NaN")
+    expect(() => explain("payment", { pool: { name: "db", size: 0 } })).toThrow("pool.size is 0")
   })
 
   it("throws for options out of range, and explains a contradiction that `standard` refuses", () => {
@@ -116,7 +160,7 @@ describe("a trap is found with its numbers and what to do about it", () => {
         rule: "contradiction",
         severity: "error",
         message: "the attempt timeout of 2s is above the deadline of 1s: it never fires",
-        fix: "set timeout to at most the deadline"
+        fix: "set timeout to at most the deadline, 1s"
       }
     ])
     expect(traps("contradiction", { deadline: "2 seconds", timeout: "2 seconds", retry: "none" })).toEqual([])
@@ -173,13 +217,16 @@ describe("a trap is found with its numbers and what to do about it", () => {
         rule: "queue",
         severity: "warning",
         message: "a call may wait 5s in line with a deadline of 5s: some wait only to be refused",
-        fix: "set bulkhead.maxWait to what is left of the deadline after one attempt"
+        fix: "set bulkhead.maxWait to at most 4s, what is left of the deadline after one attempt"
       }
     ])
     expect(line(undefined, "5 seconds")).toMatchObject([{ message: expect.stringContaining("may wait for ever") }])
     expect(line("4 seconds", "5 seconds")).toEqual([])
     expect(line(undefined, "none")).toEqual([])
     expect(traps("queue", { bulkhead: { maxQueue: 0 } })).toEqual([])
+    expect(traps("queue", { deadline: "2 seconds", timeout: "2 seconds", bulkhead: { maxQueue: 1 } })).toMatchObject([
+      { fix: "set bulkhead.maxQueue to 0, or a timeout that leaves some of the deadline for the line" }
+    ])
   })
 
   it("window: a time window shorter than two attempts", () => {
@@ -279,30 +326,5 @@ describe("a trap is found with its numbers and what to do about it", () => {
       { outerRetries: 1 }
     )
     expect(new Set(found)).toEqual(new Set(["budget", "pool", "queue", "window", "not-idempotent", "amplification"]))
-  })
-})
-
-describe("format", () => {
-  it("prints an explanation as lines of text", () => {
-    const retry = { maxRetries: 3, backoff: Backoff.constant("1 second") }
-    const bulkhead = "none"
-    const explanation = explain("payment", { deadline: "5 seconds", timeout: "2 seconds", retry, bulkhead })
-    expect(Policy.format(explanation)).toBe(
-      [
-        "payment, outermost first:",
-        "  deadline         5s in all",
-        "  circuit breaker  opens after 0.5 of at least 20 calls failed over 30s, for 30s",
-        "  retry            3 retries of what is transient",
-        "  timeout          2s an attempt",
-        "  at most 4 attempts, 5s in the worst case (11s without the deadline)",
-        "  warning [budget] 3 retries of 2s each take up to 11s in a budget of 5s: 1 retry fits",
-        "    fix: set retry.maxRetries to 1, shorten the timeout, or give a deadline of 11s"
-      ].join("\n")
-    )
-  })
-
-  it("says of what nothing bounds that it may take for ever", () => {
-    const bare = explain("payment", { deadline: "none", timeout: "none", circuitBreaker: "none", bulkhead: "none" })
-    expect(Policy.format(bare)).toContain("at most 3 attempts, for ever in the worst case")
   })
 })

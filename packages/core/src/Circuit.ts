@@ -2,7 +2,7 @@
  * A circuit breaker's state in its cell, and the steps that calls take through it.
  */
 import { CircuitBreaker as Machine } from "@effect-resilience/machines"
-import { Data, Duration, Effect, Exit, MutableRef, Option } from "effect"
+import { Data, Duration, Effect, type Exit, MutableRef, Option } from "effect"
 import type { Settings } from "./CircuitOptions.js"
 import type { Judge } from "./Classifier.js"
 import { DeadlineExceeded, inForce } from "./Deadline.js"

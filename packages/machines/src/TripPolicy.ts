@@ -174,12 +174,12 @@ export const totals = (policy: TripPolicy, memory: Memory, nowMillis: number): T
     window: Window.advance(rule.window, window, nowMillis)
   }))
   const failing = present.find(({ ofSlow }) => !ofSlow)?.window
-  const slow = present.find(({ ofSlow }) => ofSlow)?.window
+  const slowOnes = present.find(({ ofSlow }) => ofSlow)?.window
   return {
     calls: present[0]?.window.calls ?? 0,
     failures: failing?.failures ?? 0,
     failureRate: share(failing),
-    slow: slow?.failures ?? 0,
-    slowRate: share(slow)
+    slow: slowOnes?.failures ?? 0,
+    slowRate: share(slowOnes)
   }
 }

@@ -22,6 +22,20 @@ export declare namespace Policy {
   export type Error<P> = P extends Policy<infer E> ? E : never
 }
 
+/** Where a policy that is composed of others has them. */
+export const PartsTypeId: unique symbol = Symbol.for("@effect-resilience/core/Policy/Parts")
+
+/** A policy that is composed of others. */
+interface Composed {
+  readonly [PartsTypeId]: ReadonlyArray<Policy<unknown>>
+}
+
+const isComposed = (policy: object): policy is Composed => PartsTypeId in policy
+
+/** The policies that a policy is composed of; none if it is one by itself. */
+export const partsOf = (policy: Policy<unknown>): ReadonlyArray<Policy<unknown>> =>
+  isComposed(policy) ? policy[PartsTypeId] : []
+
 const variance = { _E: (_: never): never => _ }
 
 /** The members that all policies have alike. */

@@ -1,0 +1,25 @@
+/**
+ * How an explanation puts numbers into words.
+ */
+import type { TripPolicy } from "@effect-resilience/machines"
+import { Duration } from "effect"
+
+/** A span of time as an option would name it: `8s 700ms`. */
+export const span = (millis: number): string =>
+  millis === Infinity ? "for ever" : Duration.format(Duration.millis(millis))
+
+/** A span of time in seconds, to be compared with others: `8.7 s`. */
+export const seconds = (millis: number): string =>
+  millis === Infinity ? "for ever" : `${Math.round(millis) / 1_000} s`
+
+/** How many there are, with the noun in the right number. */
+export const counted = (n: number, noun: string): string => `${n} ${n === 1 ? noun : `${noun}s`}`
+
+/** What a rule of a trip policy waits for. */
+export const ruleText = (rule: TripPolicy.Rule): string => {
+  if (rule._tag === "Consecutive") return `${counted(rule.failures, "failure")} in a row`
+  const { window } = rule
+  const over = window._tag === "Count" ? counted(window.size, "call") : span(window.spanMillis)
+  const bad = rule._tag === "Rate" ? "failed" : `took ${span(rule.slowerThanMillis)} or longer`
+  return `${rule.threshold} of at least ${counted(rule.minimumCalls, "call")} ${bad} over ${over}`
+}
