@@ -264,4 +264,34 @@ describe("unlike Effect.timeoutFail", () => {
       expect((yield* theirs).notes).toEqual(["1000 ms: let go"])
     })
   )
+
+  it.effect("ends what work among several calls has forked, also when that has a child already", () => {
+    const forks = (note: Note) =>
+      Effect.zipRight(Effect.fork(onInterrupt(Effect.never, note("ended"))), Effect.sleep(5))
+    const among: Scenario = (limit, note) =>
+      Effect.zipRight(
+        Effect.all([limit(forks(note), limitMillis), limit(forks(note), limitMillis)], { concurrency: "unbounded" }),
+        Effect.zipRight(note("answered"), Effect.never)
+      )
+    return Effect.gen(function* () {
+      const notes: Array<string> = []
+      const note: Note = (what) => Effect.sync(() => void notes.push(what))
+      yield* Effect.fork(among(ours, note))
+      yield* TestClock.adjust("1 minute")
+      expect(notes).toEqual(["ended", "ended", "answered"])
+    })
+  })
+
+  it.effect("lets go of work among several calls at once, also where it needs a fiber of its own", () => {
+    const batching: Scenario = (limit, note) =>
+      Effect.all([limit(onInterrupt(Effect.never, note("let go")), limitMillis), after(300, Effect.fail("declined"))], {
+        concurrency: "unbounded",
+        batching: true
+      })
+    return Effect.gen(function* () {
+      const mine = yield* observe(ours, batching)
+      yield* TestClock.adjust("10 seconds")
+      expect((yield* mine).notes).toEqual(["300 ms: let go"])
+    })
+  })
 })

@@ -75,6 +75,7 @@ const arm = (clock: Clock.Clock, millis: number, dueMillis: number): void => {
 const now = (clock: Clock.Clock): number => Number(clock.unsafeCurrentTimeNanos() / 1_000_000n)
 
 const ring = (clock: Clock.Clock): void => {
+  if (timer !== undefined) clearTimeout(timer)
   timer = undefined
   timerDueMillis = Infinity
   const nowMillis = now(clock)
@@ -89,7 +90,11 @@ const ring = (clock: Clock.Clock): void => {
 /** Sets an alarm: it rings in `millis`, unless it is called off before. */
 export const set = (clock: Clock.Clock, alarm: Alarm, nowMillis: number, millis: number): void => {
   alarm.dueMillis = nowMillis + millis
-  if (heap.length === 0) timer?.ref()
+  if (heap.length === 0) {
+    timer?.ref()
+    // Nobody waits, and the timer is overdue: it may be one that never fires, such as a fake one of a test.
+    if (timerDueMillis <= nowMillis) timerDueMillis = Infinity
+  }
   rise(alarm, heap.length)
   if (alarm.dueMillis < timerDueMillis) arm(clock, millis, alarm.dueMillis)
 }

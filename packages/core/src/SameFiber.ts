@@ -1,11 +1,21 @@
 /**
  * What a limit reads and changes inside the fiber that it runs in, so that it need not fork the work.
  *
- * The one place that reads what Effect's runtime does not publish: a fiber's children and its steps of request batching.
- * Both are looked for before they are used; where they are not there, nothing here says that a fiber can do it alone.
+ * The one place that reads what Effect's runtime does not publish: a fiber's children, its steps of request batching, and
+ * whose children those are that it forks. All are looked for before they are used; where the first two are not there,
+ * nothing here says that a fiber can do it alone.
  */
-import { Cause, Effect, Exit, Fiber, FiberId, FiberRef, FiberRefs } from "effect"
+import { Cause, Effect, Exit, Fiber, FiberId, FiberRef, FiberRefs, GlobalValue, Option } from "effect"
 import type { AnyFiber } from "./FiberTime.js"
+
+/** In the workers of `Effect.all` and the like it names another fiber, whose child becomes what they fork. */
+const forkScope = GlobalValue.globalValue(Symbol.for("effect/FiberRef/currentForkScopeOverride"), () =>
+  FiberRef.unsafeMake<Option.Option<unknown>>(Option.none())
+)
+
+/** Makes what the work forks the children of the fiber that it runs in, who ends them. */
+export const withOwnChildren = <A, E, R>(fiber: AnyFiber, self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Option.isNone(fiber.getFiberRef(forkScope)) ? self : Effect.locally(self, forkScope, Option.none())
 
 const isEmpty = (u: unknown): boolean => u === null || (u instanceof Set && u.size === 0)
 

@@ -14,7 +14,7 @@
 import { Cause, Clock, Context, Effect, Exit, Fiber, Option, Predicate } from "effect"
 import { type AnyFiber, nowMillis } from "./FiberTime.js"
 import * as LiveTimers from "./LiveTimers.js"
-import { canLimitItself, Region } from "./SameFiber.js"
+import { canLimitItself, Region, withOwnChildren } from "./SameFiber.js"
 
 /** Marks the errors that say a limit was reached. */
 export const LimitTypeId: unique symbol = Symbol.for("@effect-resilience/core/Limit")
@@ -36,7 +36,7 @@ export const limited = <A, E, R, E2>(
       )
 
 /** A limit, and where the work is that it is put on: in an uninterruptible region of the fiber. */
-export interface Limit<E> {
+interface Limit<E> {
   readonly fiber: AnyFiber
   readonly restore: Restore
   readonly startedMillis: number
@@ -44,11 +44,12 @@ export interface Limit<E> {
   readonly onLimit: () => E
 }
 
-/** As `limited`, for whoever is in an uninterruptible region already. */
-export const limitedIn = <A, E, R, E2>(limit: Limit<E2>, self: Effect.Effect<A, E, R>): Effect.Effect<A, E | E2, R> => {
-  if (!canLimitItself(limit.fiber)) return besideTimer(limit, self)
+/** As `limited`, in an uninterruptible region. */
+const limitedIn = <A, E, R, E2>(limit: Limit<E2>, self: Effect.Effect<A, E, R>): Effect.Effect<A, E | E2, R> => {
+  const work = withOwnChildren(limit.fiber, self)
+  if (!canLimitItself(limit.fiber)) return besideTimer(limit, work)
   const clock = Context.get(limit.fiber.currentDefaultServices, Clock.Clock)
-  return LiveTimers.isLive(clock) ? byAlarm(limit, self, clock) : bySleeper(limit, self)
+  return LiveTimers.isLive(clock) ? byAlarm(limit, work, clock) : bySleeper(limit, work)
 }
 
 class LimitAlarm extends LiveTimers.Alarm {
@@ -133,7 +134,7 @@ const besideTimer = <A, E, R, E2>(limit: Limit<E2>, self: Effect.Effect<A, E, R>
     saysLimitReached(exit) && nowMillis(fiber) >= startedMillis + millis ? Effect.failSync(limit.onLimit) : exit
   // A daemon: what interrupts the caller must reach the work alone, whose exit then is the answer.
   return Effect.flatMap(Effect.forkDaemon(Effect.interruptible(Effect.sleep(millis))), (timer) =>
-    Effect.flatMap(Effect.fork(restore(self)), (work) => {
+    Effect.flatMap(withOwnChildren(fiber, Effect.fork(restore(self))), (work) => {
       // An interruption that came before the work was there to be told of it.
       const told = Effect.catchAllCause(restore(Effect.void), () => end(work))
       const ended = told.pipe(Effect.zipRight(eitherHasEnded(timer, work)), Effect.zipRight(work.poll))
