@@ -11,23 +11,28 @@
 import { Cause, type ConfigError, type Context, Effect, Exit, Layer, Runtime } from "effect"
 import { dual } from "effect/Function"
 import { settings as settingsFromEnvironment } from "./policy/Environment.js"
-import { Base, type Policy as AnyPolicy } from "./policy/Model.js"
+import { Base, PartsTypeId, type Policy as AnyPolicy } from "./policy/Model.js"
 import type { StandardOptions } from "./policy/Options.js"
 import { fromSettings, standard, type Standard } from "./policy/Standard.js"
 
+export type { ExpectedCase } from "./policy/Budget.js"
 export { explain, type Explanation, format } from "./policy/Explain.js"
 export { type Policy, TypeId } from "./policy/Model.js"
+export type { RuleToOpen, TimeToOpen } from "./policy/Opening.js"
 export type { Pool, StandardOptions } from "./policy/Options.js"
 export { type Protected, protectService, protectServiceAs, type ProtectServiceOptions } from "./policy/Service.js"
 export { type Overrides, standard, type Standard, type StandardError } from "./policy/Standard.js"
 export type { Rule, Surroundings, Trap } from "./policy/Traps.js"
 
 class Composition<E> extends Base implements AnyPolicy<E> {
+  readonly [PartsTypeId]: ReadonlyArray<AnyPolicy<E>>
   constructor(
     name: string,
+    parts: ReadonlyArray<AnyPolicy<E>>,
     readonly protect: AnyPolicy<E>["protect"]
   ) {
     super(name)
+    this[PartsTypeId] = parts
   }
 }
 
@@ -59,6 +64,7 @@ export function all<E>(...outermostFirst: ReadonlyArray<AnyPolicy<E>>): AnyPolic
   const name = [...new Set(outermostFirst.map((policy) => policy.name))].join(" > ")
   return new Composition<E>(
     name,
+    outermostFirst,
     outermostFirst.reduceRight<AnyPolicy<E>["protect"]>(
       (inside, policy) => (self) => policy.protect(inside(self)),
       unprotected
