@@ -1,13 +1,79 @@
+/**
+ * Asks the questions of this folder, each in a process of its own.
+ *
+ *     npm run bench [-- --only 1,5] [--quick] [--seed 1] [--json] [--help]
+ */
+import { fork } from "node:child_process"
+import { fileURLToPath } from "node:url"
+import { parseArgs } from "node:util"
+import { answer, type Answer, type Effort } from "./harness/Measure.js"
+import { details, json, summary } from "./harness/Report.js"
 import { questions } from "./questions.js"
 
-const width = Math.max(...questions.map(({ question }) => question.length))
+const usage = `npm run bench -- [options]
 
-const row = (number: string, question: string, goal: string, result: string): string =>
-  `${number.padStart(2)}  ${question.padEnd(width)}  ${goal.padEnd(12)}  ${result}`
+  --only 1,5   ask these questions only (there are ${[...questions.keys()].join(", ")})
+  --quick      less than a minute in all, and less certain
+  --seed 1     the order of the cases in each round
+  --json       the goals alone, for machines
+  --help       this page`
 
-if (process.argv.includes("--json")) {
-  console.log("[]")
-} else {
-  console.log(row("#", "question", "goal", "result"))
-  for (const { goal, number, question } of questions) console.log(row(`${number}`, question, goal, "not measured yet"))
+const { values } = parseArgs({
+  options: {
+    only: { type: "string" },
+    quick: { type: "boolean", default: false },
+    seed: { type: "string", default: "1" },
+    json: { type: "boolean", default: false },
+    help: { type: "boolean", default: false },
+    question: { type: "string" }
+  }
+})
+
+const effort: Effort = values.quick
+  ? { seed: Number(values.seed), rounds: 15, sampleMillis: 6, warmUpMillis: 80 }
+  : { seed: Number(values.seed), rounds: 31, sampleMillis: 40, warmUpMillis: 500 }
+
+const inProcess = (id: number): Promise<Answer> =>
+  new Promise((resolve, reject) => {
+    const options = ["--question", String(id), "--seed", values.seed, ...(values.quick ? ["--quick"] : [])]
+    const child = fork(fileURLToPath(import.meta.url), options, {
+      // Heap is counted after a collection; where time is, nothing calls for one.
+      execArgv: [...process.execArgv, "--expose-gc"],
+      // Whatever a peer prints goes to the other stream: this one is for the answers.
+      stdio: ["ignore", 2, 2, "ipc"]
+    })
+    child.once("message", (found: Answer) => resolve(found))
+    child.once("exit", (code) => reject(new Error(`question ${id} ended with ${code} and without an answer`)))
+  })
+
+const serve = async (id: number): Promise<void> => {
+  const load = questions.get(id)
+  if (load === undefined) throw new Error(`there is no question ${id}`)
+  const found = await answer(await load(), effort)
+  process.send?.(found, () => process.exit())
 }
+
+const askAll = async (ids: ReadonlyArray<number>): Promise<void> => {
+  const answers: Array<Answer> = []
+  for (const id of ids) {
+    try {
+      const found = await inProcess(id)
+      answers.push(found)
+      if (!values.json) console.log(details(found))
+    } catch (error) {
+      console.error(`FAILED  ${error instanceof Error ? error.message : String(error)}`)
+      process.exitCode = 1
+    }
+  }
+  console.log(values.json ? json(answers) : summary(answers))
+}
+
+const selected = values.only?.split(",").map(Number) ?? [...questions.keys()]
+const unknown = selected.filter((id) => !questions.has(id))
+
+if (values.help) console.log(usage)
+else if (values.question !== undefined) await serve(Number(values.question))
+else if (unknown.length > 0) {
+  console.error(`there is no question ${unknown.join(", ")}\n\n${usage}`)
+  process.exitCode = 2
+} else await askAll(selected)

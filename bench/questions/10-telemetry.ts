@@ -1,0 +1,54 @@
+import { Telemetry } from "@effect-resilience/core"
+import { Data, Effect } from "effect"
+import { mustHold, type Question } from "../harness/Question.js"
+import { measured, ours, proved } from "../subjects/Five.js"
+import { bareCall, enteredEach, inFiber } from "../subjects/Loops.js"
+
+class Unavailable extends Data.TaggedError("Unavailable") {}
+
+/** A sink that counts what it is told, by kind. */
+const counting = () => {
+  const seen = new Map<string, number>()
+  const sink = Telemetry.layer(({ _tag }) => {
+    seen.set(_tag, (seen.get(_tag) ?? 0) + 1)
+  })
+  return { seen, listening: Effect.provide(sink) }
+}
+
+const mustTell = async (): Promise<void> => {
+  const { listening, seen } = counting()
+  const { protect } = await ours(proved)
+  await Effect.runPromise(listening(protect(Effect.fail(new Unavailable()))))
+  mustHold(seen.get("FallbackServed") === 1, "the sink is told nothing")
+}
+
+/** What a listener costs a call that has nothing to tell. */
+export const question: Question = {
+  id: 10,
+  title: "five policies on a successful async call, with telemetry",
+  prepare: async () => {
+    await mustTell()
+    const { listening } = counting()
+    const call = (await ours(measured)).protect(bareCall)
+    mustHold((await Effect.runPromise(listening(call))) === 1, "a listener loses the answer")
+    return {
+      reference: "bare call",
+      cases: [
+        { name: "bare call", run: inFiber(bareCall) },
+        { name: "nobody listens", run: inFiber(call) },
+        { name: "a sink listens", run: inFiber(call, listening) },
+        { name: "nobody listens, one runPromise each", run: enteredEach(call) },
+        { name: "a sink listens, one runPromise each", run: enteredEach(listening(call)) }
+      ],
+      comparisons: [
+        {
+          question: "a successful call with telemetry on",
+          peer: "off",
+          goal: 1.25,
+          ours: (of) => of("a sink listens").wall,
+          theirs: (of) => of("nobody listens").wall
+        }
+      ]
+    }
+  }
+}
