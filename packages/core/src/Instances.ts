@@ -28,7 +28,9 @@ export interface Made<E> {
 
 /** A key's instance, from the first call on. Mutable, as all of a Keyed: each change is one synchronous step. */
 export class Instance<K, E> extends Resident<Instance<K, E>> {
+  /** What was made, once it is there. */
   made: Made<E> | undefined = undefined
+  /** How many calls are in flight. */
   users = 0
   constructor(
     readonly key: K,
@@ -46,6 +48,7 @@ export class Instances<K, E> {
   private readonly byKey = MutableHashMap.empty<K, Instance<K, E>>()
   private readonly eviction: Eviction<Instance<K, E>>
   private shared: Instance<K, E> | undefined
+  /** Whether the scope of all has ended. */
   isClosed = false
   private inFlight = 0
   private overflowed = 0
@@ -97,6 +100,7 @@ export class Instances<K, E> {
     return { instance, before }
   }
 
+  /** A call has ended. */
   unpin(fiber: AnyFiber, instance: Instance<K, E>): void {
     this.inFlight--
     instance.users--
@@ -117,6 +121,7 @@ export class Instances<K, E> {
     return (this.shared ??= this.begin(fiber, key, before))
   }
 
+  /** Has an instance made, apart from the call that asks for it. */
   private begin(fiber: AnyFiber, key: K, before: Array<Effect.Effect<unknown>>): Instance<K, E> {
     const answer = Deferred.unsafeMake<Made<E>>(fiber.id())
     const instance = new Instance<K, E>(key, answer)
@@ -136,6 +141,7 @@ export class Instances<K, E> {
     return instance
   }
 
+  /** What could not be made is not kept, so that the next call tries again. */
   private forget(instance: Instance<K, E>): void {
     if (this.shared === instance) this.shared = undefined
     else MutableHashMap.remove(this.byKey, instance.key)
