@@ -159,7 +159,7 @@ describe("a call interrupted at each of its turns", () => {
     "while it hangs": { steps: Infinity, warm: true }
   } as const
   for (const [phase, { steps, warm }] of Object.entries(phases)) {
-    it.live(`leaves nothing pinned: ${phase}`, () =>
+    it.effect(`leaves nothing pinned: ${phase}`, () =>
       Effect.gen(function* () {
         const yields = (n: number) => (n === Infinity ? Effect.never : Effect.repeatN(Effect.yieldNow(), n))
         const runs = yield* atEveryTurn(

@@ -47,4 +47,28 @@ describe("limits on the live clock", () => {
       { ok: true, output: "TimedOut" }
     ])
   })
+
+  it("are reached also after a timer that never fired, such as a fake one of a test", async () => {
+    const afterFake = `
+      import { Timeout } from "@effect-resilience/core"
+      import { Effect } from "effect"
+      const real = globalThis.setTimeout
+      const fake = Effect.sync(() => {
+        globalThis.setTimeout = Object.assign(() => ({ ref: () => {}, unref: () => {} }), real)
+      })
+      const restore = Effect.sync(() => {
+        globalThis.setTimeout = real
+      })
+      const program = Effect.gen(function* () {
+        const limit = yield* Timeout.make("short", { duration: "20 millis" })
+        yield* fake
+        yield* limit.protect(Effect.succeed("in time"))
+        yield* restore
+        yield* Effect.sleep("50 millis")
+        return yield* Effect.flip(limit.protect(Effect.never))
+      })
+      Effect.runPromise(Effect.scoped(program)).then((error) => console.log(error._tag))
+    `
+    expect(await runSources([afterFake])).toEqual([{ ok: true, output: "TimedOut" }])
+  })
 })

@@ -23,7 +23,7 @@ export interface Backoff extends Schedule.Schedule<Duration.Duration> {
   readonly [TypeId]: {
     /** The longest that wait n (from 0) can be, in milliseconds. */
     readonly ceilingMillis: (n: number) => number
-    /** The mean of wait n, in milliseconds. */
+    /** The mean of wait n, in milliseconds; for decorrelated jitter near its cap an upper bound of it. */
     readonly expectedMillis: (n: number) => number
   }
 }
@@ -137,7 +137,8 @@ export const decorrelatedJitter = (options: Omit<ExponentialOptions, "factor">):
   const ceiling = (n: number) => Machine.ceilingMillis({ ...numbers, factor: 3 }, n + 1)
   const next = (_: number, previous: number, random: number) =>
     Machine.decorrelatedJitterMillis(numbers, previous, random)
-  const expected = (n: number) => Machine.ceilingMillis({ ...numbers, factor: 2 }, n + 1)
+  // E(wait n) = (base + 3 * E(wait n - 1)) / 2; with a cap that cuts some of what is drawn this is an upper bound.
+  const expected = (n: number) => Math.min(numbers.capMillis, numbers.baseMillis * (2 * 1.5 ** (n + 1) - 1))
   return make(Random.next, numbers.baseMillis, next, ceiling, expected)
 }
 
