@@ -216,13 +216,14 @@ export const settleExit = <A, E>(
   circuit: Circuit,
   permit: Permit,
   judge: Judge<A, E>,
-  exit: Exit.Exit<A, E>
+  exit: Exit.Exit<A, E>,
+  lastedMillis?: number
 ): Effect.Effect<A, E> => {
   const now = nowMillis(fiber)
   const verdict =
     exit._tag === "Failure" && (Outcome.wasCutShort(exit) || byCallersDeadline(fiber, now, exit))
       ? { outcome: circuit.cutShort(now, permit), exit }
       : judge(fiber, exit)
-  const more = circuit.settle(fiber, now, permit, verdict.outcome)
+  const more = circuit.settle(fiber, now, permit, verdict.outcome, lastedMillis)
   return more === undefined ? verdict.exit : Effect.zipRight(more, verdict.exit)
 }

@@ -73,19 +73,13 @@ class KeyedPolicies<K, E> {
         Effect.withFiberRuntime<A, E | E2, R>((fiber) => {
           if (this.instances.isClosed) return Effect.interrupt
           const { before, instance } = this.instances.pin(fiber, key)
-          const holder = Occupancy.make(() => this.instances.unpin(fiber, instance))
-          const { holders } = Context.get(fiber.currentContext, Occupancy.Occupancy)
-          const under = ({ policy }: Made<E>) =>
-            Effect.provideService(restore(policy.protect(self)), Occupancy.Occupancy, { holders: [...holders, holder] })
-          const call = Effect.suspend(() =>
-            instance.made === undefined
-              ? Effect.flatMap(restore(Deferred.await(instance.answer)), under)
-              : under(instance.made)
-          )
-          return Effect.ensuring(
-            before.length === 0 ? call : Effect.zipRight(Effect.all(before, { discard: true }), call),
-            Effect.sync(holder.letGo)
-          )
+          // A policy that somebody wrote may throw.
+          const under = ({ policy }: Made<E>) => restore(Effect.suspend(() => policy.protect(self)))
+          const { made } = instance
+          const call =
+            made === undefined ? Effect.flatMap(restore(Deferred.await(instance.answer)), under) : under(made)
+          const prepared = before.length === 0 ? call : Effect.zipRight(Effect.all(before, { discard: true }), call)
+          return Occupancy.occupying(fiber, prepared, () => this.instances.unpin(fiber, instance))
         })
       )
 
