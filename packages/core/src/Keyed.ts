@@ -73,13 +73,15 @@ class KeyedPolicies<K, E> {
         Effect.withFiberRuntime<A, E | E2, R>((fiber) => {
           if (this.instances.isClosed) return Effect.interrupt
           const { before, instance } = this.instances.pin(fiber, key)
-          // A policy that somebody wrote may throw.
-          const under = ({ policy }: Made<E>) => restore(Effect.suspend(() => policy.protect(self)))
+          const { letGo, ...holder } = Occupancy.make(() => this.instances.unpin(fiber, instance))
+          // Late, because making the policy may be what says that somebody may take hold; and a policy may throw.
+          const under = ({ policy }: Made<E>) =>
+            Effect.suspend(() => Occupancy.publishedIfWanted(fiber, restore(policy.protect(self)), holder))
           const { made } = instance
           const call =
             made === undefined ? Effect.flatMap(restore(Deferred.await(instance.answer)), under) : under(made)
           const prepared = before.length === 0 ? call : Effect.zipRight(Effect.all(before, { discard: true }), call)
-          return Occupancy.occupying(fiber, prepared, () => this.instances.unpin(fiber, instance))
+          return Occupancy.untilEnded({ work: prepared, letGo })
         })
       )
 

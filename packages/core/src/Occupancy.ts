@@ -49,23 +49,31 @@ export interface Occupied<A, E, R> {
   readonly letGo: () => void
 }
 
-/** Publishes a holder around the work, which calls `free` once the work and all that was abandoned inside has ended. */
-const published = <A, E, R>(fiber: AnyFiber, work: Effect.Effect<A, E, R>, free: () => void): Occupied<A, E, R> => {
-  const holder = make(free)
+const isWanted = (fiber: AnyFiber): boolean => abandons || Context.get(fiber.currentContext, Occupancy).wanted
+
+const published = <A, E, R>(fiber: AnyFiber, work: Effect.Effect<A, E, R>, holder: Holder): Effect.Effect<A, E, R> => {
   const around = Context.get(fiber.currentContext, Occupancy)
-  const holders = [...around.holders, holder]
-  return { work: Effect.provideService(work, Occupancy, { ...around, holders }), letGo: holder.letGo }
+  return Effect.provideService(work, Occupancy, { ...around, holders: [...around.holders, holder] })
 }
 
-/** As `published`, where somebody may take hold; elsewhere the work as it is. */
+/** Publishes a holder around the work, where somebody may take hold of it. */
 export const publishedIfWanted = <A, E, R>(
   fiber: AnyFiber,
   work: Effect.Effect<A, E, R>,
-  free: () => void
-): Occupied<A, E, R> =>
-  abandons || Context.get(fiber.currentContext, Occupancy).wanted ? published(fiber, work, free) : { work, letGo: free }
+  holder: Holder
+): Effect.Effect<A, E, R> => (isWanted(fiber) ? published(fiber, work, holder) : work)
 
-const untilEnded = <A, E, R>({ letGo, work }: Occupied<A, E, R>): Effect.Effect<A, E, R> =>
+/** Work with a holder around it that calls `free` at its end, if that is wanted; else the work as it is. */
+export const occupied = <A, E, R>(fiber: AnyFiber, work: Effect.Effect<A, E, R>, free: () => void): Occupied<A, E, R> =>
+  isWanted(fiber) ? occupiedByAll(fiber, work, free) : { work, letGo: free }
+
+const occupiedByAll = <A, E, R>(fiber: AnyFiber, work: Effect.Effect<A, E, R>, free: () => void): Occupied<A, E, R> => {
+  const holder = make(free)
+  return { work: published(fiber, work, holder), letGo: holder.letGo }
+}
+
+/** Runs work that occupies something, in an uninterruptible region, and lets go of that when it has ended. */
+export const untilEnded = <A, E, R>({ letGo, work }: Occupied<A, E, R>): Effect.Effect<A, E, R> =>
   Effect.matchCauseEffect(work, {
     onSuccess: (value) => {
       letGo()
@@ -85,10 +93,10 @@ export type Occupy = <A, E, R>(
 ) => Effect.Effect<A, E, R>
 
 /** Until the work has ended, and where somebody may take hold of it, all that was abandoned inside. */
-export const occupying: Occupy = (fiber, work, free) => untilEnded(publishedIfWanted(fiber, work, free))
+export const occupying: Occupy = (fiber, work, free) => untilEnded(occupied(fiber, work, free))
 
 /** Until the work and all that was abandoned inside has ended. */
-export const occupyingAll: Occupy = (fiber, work, free) => untilEnded(published(fiber, work, free))
+export const occupyingAll: Occupy = (fiber, work, free) => untilEnded(occupiedByAll(fiber, work, free))
 
 /** Takes hold of all that stand around; call what it gives once to let go. */
 const holdAll = (fiber: AnyFiber): (() => void) => {

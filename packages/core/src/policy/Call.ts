@@ -77,7 +77,7 @@ class Call<A, E, R> {
   }
 
   private occupying(permits: Bulkhead.Permits, now: number): Effect.Effect<A, E | StandardError, R> {
-    const { letGo, work } = Occupancy.publishedIfWanted(this.fiber, this.work, permits.release)
+    const { letGo, work } = Occupancy.occupied(this.fiber, this.work, permits.release)
     this.letGo = letGo
     this.work = work
     return this.admitted(now)
