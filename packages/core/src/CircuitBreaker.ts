@@ -14,7 +14,8 @@
  */
 import { Effect, Exit, Predicate, Random, type Scope } from "effect"
 import { dual } from "effect/Function"
-import { Circuit, type CircuitOpen, isPermit, type Permit, settleExit, type Snapshot, type State } from "./Circuit.js"
+import { Circuit, isPermit, type Permit, settleExit, type Snapshot, type State } from "./Circuit.js"
+import type { CircuitOpen } from "./CircuitOpen.js"
 import * as CircuitOptions from "./CircuitOptions.js"
 import { Classifier, type Judge, judgeBy } from "./Classifier.js"
 import { nowMillis } from "./FiberTime.js"
@@ -23,7 +24,8 @@ import type * as Outcome from "./Outcome.js"
 import { Base, type Policy } from "./policy/Model.js"
 import * as PolicyRegistry from "./PolicyRegistry.js"
 
-export { CircuitOpen, type Permit, type Reason, type Snapshot, type State } from "./Circuit.js"
+export type { Permit, Snapshot, State } from "./Circuit.js"
+export { CircuitOpen, type Reason } from "./CircuitOpen.js"
 export {
   consecutive,
   count,
