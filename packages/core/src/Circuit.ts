@@ -4,7 +4,7 @@
 import { CircuitBreaker as Machine } from "@effect-resilience/machines"
 import { Duration, Effect, type Exit, MutableRef, Option } from "effect"
 import { CircuitOpen } from "./CircuitOpen.js"
-import type { Settings } from "./CircuitOptions.js"
+import type { Numbers } from "./CircuitOptions.js"
 import type { Judge } from "./Classifier.js"
 import { DeadlineExceeded, inForce } from "./Deadline.js"
 import { type AnyFiber, drawn, nowMillis } from "./FiberTime.js"
@@ -39,18 +39,18 @@ export class Circuit {
   private readonly cell: MutableRef.MutableRef<Machine.State>
   constructor(
     readonly name: string,
-    private readonly settings: Settings,
+    private readonly numbers: Numbers,
     random: number
   ) {
-    this.cell = MutableRef.make(Machine.withJitter(Machine.initial(settings.machine), random))
+    this.cell = MutableRef.make(Machine.withJitter(Machine.initial(numbers.machine), random))
   }
 
   /** What `acquire` would refuse with now, for those who would only wait to hear it; asks for no permit. */
   refusing(fiber: AnyFiber, now: number): Effect.Effect<never, CircuitOpen> | undefined {
-    const refused = Machine.peek(this.settings.machine, this.cell.current, now)
+    const refused = Machine.peek(this.numbers.machine, this.cell.current, now)
     if (refused === undefined) return undefined
     // Refuses as well, and takes the step of a probe whose time is up, so that it is told of.
-    const [{ transition }, next] = Machine.acquire(this.settings.machine, this.cell.current, now)
+    const [{ transition }, next] = Machine.acquire(this.numbers.machine, this.cell.current, now)
     MutableRef.set(this.cell, next)
     if (transition !== undefined) this.changed(fiber, transition)
     const refusal = Effect.fail(this.refusal(fiber, refused, now))
@@ -59,7 +59,7 @@ export class Circuit {
 
   /** Asks for a permit, which is there at once or never; whoever gets one must `settle` it once. */
   acquire(fiber: AnyFiber, now: number): Permit | Effect.Effect<Permit, CircuitOpen> {
-    const [decision, next] = Machine.acquire(this.settings.machine, this.cell.current, now)
+    const [decision, next] = Machine.acquire(this.numbers.machine, this.cell.current, now)
     MutableRef.set(this.cell, next)
     const { transition } = decision
     if (transition !== undefined) this.changed(fiber, transition)
@@ -81,7 +81,7 @@ export class Circuit {
     lastedMillis: number = now - permit.startedMillis
   ): Effect.Effect<void> | undefined {
     const told = { _tag: outcome._tag, retryAfterMillis: hintMillis(outcome), lastedMillis }
-    const [transition, next] = Machine.settle(this.settings.machine, this.cell.current, permit, told, now)
+    const [transition, next] = Machine.settle(this.numbers.machine, this.cell.current, permit, told, now)
     MutableRef.set(this.cell, next)
     if (transition === undefined) return undefined
     this.changed(fiber, transition)
@@ -95,13 +95,13 @@ export class Circuit {
 
   /** How a call that was cut short counts: against the dependency only if that had had its patience. */
   cutShort(now: number, permit: Permit): Outcome.Outcome {
-    return now - permit.startedMillis >= this.settings.patienceMillis ? Outcome.failure() : Outcome.ignored()
+    return now - permit.startedMillis >= this.numbers.patienceMillis ? Outcome.failure() : Outcome.ignored()
   }
 
   /** What there is to be seen now; changes nothing. */
   snapshot(fiber: AnyFiber): Snapshot {
     const { calls, failures, openings, probing, retryAfterMillis, state } = Machine.snapshot(
-      this.settings.machine,
+      this.numbers.machine,
       this.cell.current,
       nowMillis(fiber)
     )

@@ -26,15 +26,23 @@ import * as PolicyRegistry from "./PolicyRegistry.js"
 
 export type { Permit, Snapshot, State } from "./Circuit.js"
 export { CircuitOpen, type Reason } from "./CircuitOpen.js"
+export type { HalfOpenOptions } from "./CircuitOptions.js"
+export type { OpenDuration } from "./Openings.js"
 export {
+  any,
+  type AnyOf,
+  type Consecutive,
   consecutive,
   count,
-  type HalfOpenOptions,
+  type Rate,
   rate,
+  type Rule,
+  type Slow,
+  slow,
   time,
   type TripPolicy,
   type WindowOptions
-} from "./CircuitOptions.js"
+} from "./TripOptions.js"
 
 /** The options of a circuit breaker. */
 export interface Options extends CircuitOptions.Options {
@@ -109,8 +117,8 @@ export const fromSettings = (
   settings: CircuitOptions.Settings,
   classifier: Classifier
 ): Effect.Effect<CircuitBreaker, never, Scope.Scope> =>
-  Effect.flatMap(Random.next, (random) =>
-    PolicyRegistry.register(new Breaker(new Circuit(name, settings, random), classifier))
+  Effect.flatMap(Effect.zip(CircuitOptions.numbers(name, settings), Random.next), ([numbers, random]) =>
+    PolicyRegistry.register(new Breaker(new Circuit(name, numbers, random), classifier))
   )
 
 /** The circuit inside a breaker, for compositions that take its steps themselves. */
