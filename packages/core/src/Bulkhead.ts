@@ -130,9 +130,9 @@ export class Permits {
   /** Runs an effect that was let in and gives its permit back when it, and all that it abandoned, has ended. */
   readonly occupied = <A, E, R>(fiber: AnyFiber, self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> => {
     const holder = Occupancy.make(this.line.release)
-    const { holders } = Context.get(fiber.currentContext, Occupancy.Occupancy)
+    const occupancy = Context.get(fiber.currentContext, Occupancy.Occupancy)
     return Effect.ensuring(
-      Effect.provideService(self, Occupancy.Occupancy, { holders: [...holders, holder] }),
+      Effect.provideService(self, Occupancy.Occupancy, { ...occupancy, holders: [...occupancy.holders, holder] }),
       Effect.sync(holder.letGo)
     )
   }

@@ -10,12 +10,20 @@ export interface Holder {
   readonly hold: () => () => void
 }
 
-/** The holders that stand around this point of the program. */
+/** The holders that stand around this point of the program, and whether somebody inside wants to be told of more. */
 export class Occupancy extends Context.Reference<Occupancy>()("@effect-resilience/core/Occupancy", {
-  defaultValue: (): { readonly holders: ReadonlyArray<Holder> } => ({ holders: [] })
+  defaultValue: (): { readonly holders: ReadonlyArray<Holder>; readonly wanted: boolean } => ({
+    holders: [],
+    wanted: false
+  })
 }) {}
 
-/** A holder that calls `free` when the last hold is let go; it is made with one hold, which `letGo` lets go. */
+const nothing = (): void => {}
+
+/**
+ * A holder that calls `free` when the last hold is let go; it is made with one hold, which `letGo` lets go. A hold that is
+ * taken after that is on nothing: what was forked by a call that has ended may still know its holder.
+ */
 export const make = (free: () => void): Holder & { readonly letGo: () => void } => {
   let holds = 1
   const letGo = () => {
@@ -23,6 +31,7 @@ export const make = (free: () => void): Holder & { readonly letGo: () => void } 
     if (holds === 0) free()
   }
   const hold = () => {
+    if (holds === 0) return nothing
     holds++
     return letGo
   }
