@@ -18,7 +18,20 @@
  * pull (`Stream.timeoutFail`), or all of it (`Deadline.protect` around the effect that runs it). A policy of one's own that
  * runs the effect more than once must do so one after the other.
  */
-import { Channel, Chunk, Context, Deferred, Effect, Either, Exit, Fiber, Option, Scope, Stream } from "effect"
+import {
+  Channel,
+  Chunk,
+  Context,
+  Deferred,
+  Effect,
+  Either,
+  ExecutionStrategy,
+  Exit,
+  Fiber,
+  Option,
+  Scope,
+  Stream
+} from "effect"
 import { dual } from "effect/Function"
 import { inForce, publish } from "../Deadline.js"
 import type { AnyFiber } from "../FiberTime.js"
@@ -148,6 +161,15 @@ const holding = <A, E, R>(pull: Pull<A, E, R>, held: ReadonlyArray<Holder>): Pul
         Effect.provideService(pull, Occupancy, { holders: [...new Set([...holders, ...held])], wanted })
       )
 
+/** Closes the scope at the end, also where whoever pulls keeps its own scope open. */
+const closing = <A, E, R>(pull: Pull<A, E, R>, scope: Scope.CloseableScope): Pull<A, E, R> => {
+  const close = (exit: Exit.Exit<unknown, unknown>) => Effect.uninterruptible(Scope.close(scope, exit))
+  return pull.pipe(
+    Effect.tap((chunk) => (Option.isNone(chunk) ? close(Exit.void) : Effect.void)),
+    Effect.tapErrorCause((cause) => close(Exit.failCause(cause)))
+  )
+}
+
 interface Opening<A, E, R> {
   readonly first: Option.Option<Chunk.Chunk<A>>
   readonly rest: Pull<A, E, R>
@@ -163,6 +185,14 @@ const toOpening = <A, E, R>(self: Stream.Stream<A, E, R>): Door<Opening<A, E, R>
   answer: ({ first }) => Option.getOrUndefined(Option.flatMap(first, Chunk.head)),
   keepsPermits: true
 })
+
+const goingOn = <A, E, R>({ first, rest }: Opening<A, E, R>, scope: Scope.CloseableScope): Stream.Stream<A, E, R> =>
+  Stream.unfoldChunkEffect(Effect.succeed(first), (next: Pull<A, E, R>) =>
+    Effect.map(
+      closing(next, scope),
+      Option.map((chunk) => [chunk, rest] as const)
+    )
+  )
 
 /**
  * Runs a Stream under a policy. The permit is kept until it ends, the breaker is told of its first element or of a failure
@@ -186,11 +216,9 @@ export const protectStream: {
   <E>(policy: Policy<E>): <A, E2, R>(self: Stream.Stream<A, E2, R>) => Stream.Stream<A, E | E2, R>
   <A, E2, R, E>(self: Stream.Stream<A, E2, R>, policy: Policy<E>): Stream.Stream<A, E | E2, R>
 } = dual(2, <A, E2, R, E>(self: Stream.Stream<A, E2, R>, policy: Policy<E>): Stream.Stream<A, E | E2, R> =>
-  Stream.unwrapScopedWith((scope) =>
-    Effect.map(opened(policy, scope, toOpening(self)), ({ first, rest }) =>
-      Stream.unfoldChunkEffect(Effect.succeed(first), (next: Pull<A, E2, R>) =>
-        Effect.map(next, (chunk) => Option.map(chunk, (elements) => [elements, rest] as const))
-      )
+  Stream.unwrapScopedWith((outer) =>
+    Effect.flatMap(Scope.fork(outer, ExecutionStrategy.sequential), (scope) =>
+      Effect.map(opened(policy, scope, toOpening(self)), (opening) => goingOn(opening, scope))
     )
   )
 )
