@@ -15,8 +15,10 @@
  * it would end what goes on afterwards.
  *
  * It does not promise that a Stream goes on: one that hangs after its first element hangs, with its permit. Limit each
- * pull (`Stream.timeoutFail`), or all of it (`Deadline.protect` around the effect that runs it). A policy of one's own that
- * runs the effect more than once must do so one after the other.
+ * pull (`Stream.timeoutFail`), or all of it (`Deadline.protect` around the effect that runs it). Where a classifier refuses
+ * a first element, what was open is closed when the next attempt begins: a bulkhead inside that retry needs a permit for
+ * each of the two, one inside `Policy.standard` does not. A policy of one's own that runs the effect more than once must do
+ * so one after the other.
  */
 import {
   Channel,
