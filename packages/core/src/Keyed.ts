@@ -24,7 +24,7 @@ import { detached } from "./Deadline.js"
 import { Instances, type Made, type Snapshot } from "./Instances.js"
 import * as InvalidOptions from "./InvalidOptions.js"
 import * as Occupancy from "./Occupancy.js"
-import type { Policy } from "./policy/Model.js"
+import { Base, type Policy } from "./policy/Model.js"
 import * as PolicyRegistry from "./PolicyRegistry.js"
 
 export type { Snapshot } from "./Instances.js"
@@ -175,3 +175,36 @@ export const protect: {
 } = dual(3, <A, E, R, K, P extends Policy<unknown>>(self: Effect.Effect<A, E, R>, keyed: Keyed<K, P>, key: K) =>
   keyed.protect(key)(self)
 )
+
+class OfKey<E> extends Base implements Policy<E> {
+  constructor(
+    name: string,
+    readonly protect: Policy<E>["protect"]
+  ) {
+    super(name)
+  }
+}
+
+/**
+ * The policy of a key as a value, for what takes a policy: `Policy.all`, `Policy.protectStream`. It asks the Keyed at each
+ * call, so it may be kept when the instance has gone. Its name is that of the Keyed.
+ *
+ * @example
+ * ```ts
+ * import { Bulkhead, Keyed, Policy } from "@effect-resilience/core"
+ * import { Effect, Stream } from "effect"
+ *
+ * const program = Effect.gen(function* () {
+ *   const tenants = yield* Keyed.make("exports", {
+ *     lookup: (tenant: string) => Bulkhead.make(tenant, { maxConcurrent: 2 }),
+ *     capacity: 100,
+ *     idleTimeToLive: "1 hour"
+ *   })
+ *   const rows = Stream.make("row 1", "row 2").pipe(Policy.protectStream(Keyed.forKey(tenants, "acme")))
+ *   return yield* Stream.runCollect(rows)
+ * })
+ * Effect.runPromise(Effect.scoped(program)).then(console.log)
+ * ```
+ */
+export const forKey = <K, P extends Policy<unknown>>(keyed: Keyed<K, P>, key: K): Policy<Policy.Error<P>> =>
+  new OfKey<Policy.Error<P>>(keyed.name, keyed.protect(key))

@@ -29,7 +29,12 @@ export const mayBeAbandoned: Effect.Effect<void> = Effect.sync(() => {
   abandons = true
 })
 
-/** A holder that calls `free` when the last hold is let go; it is made with one hold, which `letGo` lets go. */
+const nothing = (): void => {}
+
+/**
+ * A holder that calls `free` when the last hold is let go; it is made with one hold, which `letGo` lets go. A hold that is
+ * taken after that is on nothing: what was forked by a call that has ended may still know its holder.
+ */
 export const make = (free: () => void): Holder & { readonly letGo: () => void } => {
   let holds = 1
   const letGo = () => {
@@ -37,6 +42,7 @@ export const make = (free: () => void): Holder & { readonly letGo: () => void } 
     if (holds === 0) free()
   }
   const hold = () => {
+    if (holds === 0) return nothing
     holds++
     return letGo
   }

@@ -22,6 +22,7 @@ export type { RuleToOpen, TimeToOpen } from "./policy/Opening.js"
 export type { Pool, StandardOptions } from "./policy/Options.js"
 export { type Protected, protectService, protectServiceAs, type ProtectServiceOptions } from "./policy/Service.js"
 export { type Overrides, standard, type Standard, type StandardError } from "./policy/Standard.js"
+export { protectScoped, protectStream } from "./policy/Streams.js"
 export type { Rule, Surroundings, Trap } from "./policy/Traps.js"
 
 class Composition<E> extends Base implements AnyPolicy<E> {
