@@ -74,13 +74,11 @@ describe("slow", () => {
     })
   )
 
-  it.scoped("needs 20 calls by default, or as many as a small window holds", () =>
-    Effect.gen(function* () {
-      const of = (over: CircuitBreaker.WindowOptions) =>
-        CircuitBreaker.slow({ threshold: 0.5, slowerThan: 1, window: over }).minimumCalls
-      expect([of(CircuitBreaker.time("1 minute")), of(CircuitBreaker.count(100)), of(window)]).toEqual([20, 20, 10])
-    })
-  )
+  it("needs 20 calls by default, or as many as a small window holds", () => {
+    const of = (over: CircuitBreaker.WindowOptions) =>
+      CircuitBreaker.slow({ threshold: 0.5, slowerThan: 1, window: over }).minimumCalls
+    expect([of(CircuitBreaker.time("1 minute")), of(CircuitBreaker.count(100)), of(window)]).toEqual([20, 20, 10])
+  })
 })
 
 describe("any", () => {
