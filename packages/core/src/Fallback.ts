@@ -7,7 +7,7 @@
  *
  * A tier that itself calls out needs a policy of its own, or the fallback hangs where the primary did.
  */
-import { Cause, type Duration, Effect, Option, Predicate } from "effect"
+import { Cause, type Duration, Effect, Effectable, Option, Predicate } from "effect"
 import { nowMillis } from "./FiberTime.js"
 import * as Outcome from "./Outcome.js"
 import * as Telemetry from "./Telemetry.js"
@@ -39,9 +39,35 @@ export interface TierOptions<K extends string> {
   readonly remote?: boolean | undefined
 }
 
+const firstChoice = <A>(value: A): Served<A> => ({
+  value,
+  tier: "primary",
+  kind: "primary",
+  degraded: false,
+  age: Option.none()
+})
+
+/**
+ * A chain in both its forms: that which says who served, and the value alone. Whoever wants only the value does not pay
+ * for the other, which costs more than the chain itself where the first choice has an answer.
+ */
+class Chain<A, E, R> extends Effectable.Class<Served<A>, E, R> {
+  constructor(
+    private readonly served: () => Effect.Effect<Served<A>, E, R>,
+    readonly unserved: Effect.Effect<A, E, R>
+  ) {
+    super()
+  }
+  override commit(): Effect.Effect<Served<A>, E, R> {
+    return this.served()
+  }
+}
+
+const isChain = <A, E, R>(self: Effect.Effect<Served<A>, E, R>): self is Chain<A, E, R> => self instanceof Chain
+
 /** Makes an effect the first choice of a chain. */
 export const primary = <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<Served<A>, E, R> =>
-  Effect.map(self, (value) => ({ value, tier: "primary", kind: "primary", degraded: false, age: Option.none() }))
+  new Chain(() => Effect.map(self, firstChoice), self)
 
 const selects = (when: string | ReadonlyArray<string> | undefined, error: unknown): boolean => {
   if (when === undefined) return true
@@ -59,13 +85,10 @@ type TierArguments<B, E2, R2> =
   | readonly [run: Run<B, E2, R2>]
   | readonly [options: TierOptions<string>, run: Run<B, E2, R2>]
 
-const step = <A, E, R, B, E2, R2>(
-  self: Effect.Effect<Served<A>, E, R>,
-  name: string,
-  options: TierOptions<string>,
-  run: Run<B, E2, R2>
-): Effect.Effect<Served<A | B>, E | E2, R | R2> =>
-  Effect.catchAllCause(self, (cause): Effect.Effect<Served<A | B>, E | E2, R2> => {
+/** What a tier makes of what the tiers before it failed with. */
+const rescue =
+  <E, B, E2, R2>(name: string, options: TierOptions<string>, run: Run<B, E2, R2>) =>
+  (cause: Cause.Cause<E>): Effect.Effect<Served<B>, E | E2, R2> => {
     const failed = Option.filter(Cause.failureOption(cause), () => Option.isNone(Cause.dieOption(cause)))
     if (Option.isNone(failed) || !selects(options.when, failed.value)) return Effect.failCause(cause)
     const kind = options.kind ?? "alternate"
@@ -99,7 +122,20 @@ const step = <A, E, R, B, E2, R2>(
         }
       )
     })
-  })
+  }
+
+const step = <A, E, R, B, E2, R2>(
+  self: Effect.Effect<Served<A>, E, R>,
+  name: string,
+  options: TierOptions<string>,
+  run: Run<B, E2, R2>
+): Effect.Effect<Served<A | B>, E | E2, R | R2> => {
+  const rescued = rescue<E, B, E2, R2>(name, options, run)
+  return new Chain<A | B, E | E2, R | R2>(
+    () => Effect.catchAllCause(self, rescued),
+    Effect.catchAllCause(value(self), (cause) => Effect.map(rescued(cause), valueOf))
+  )
+}
 
 /**
  * One more tier, for what the tiers before it failed with. With `when` only for errors of those tags: a mistyped tag does
@@ -142,6 +178,8 @@ export function tier<B, E2, R2>(name: string, ...rest: TierArguments<B, E2, R2>)
   return <A, E, R>(self: Effect.Effect<Served<A>, E, R>) => step(self, name, options, run)
 }
 
+const valueOf = <A>(served: Served<A>): A => served.value
+
 /** The value alone, for callers that need not know. */
 export const value = <A, E, R>(self: Effect.Effect<Served<A>, E, R>): Effect.Effect<A, E, R> =>
-  Effect.map(self, (served) => served.value)
+  isChain(self) ? self.unserved : Effect.map(self, valueOf)

@@ -3,9 +3,9 @@
  * is, the rule says: for a rule on slow calls it is a slow one.
  *
  * Two kinds. A count window holds the last `size` outcomes, 32 to a word; only the word being written lives in the
- * record, and the array behind it is copied once in 32 outcomes. A time window holds totals for each of a few equal
- * buckets; only the present bucket lives in the record. Both are immutable, and both cost O(1) for an outcome, however
- * large they are.
+ * record, and once in 32 outcomes it is put among the others, by copying the block it stands in. A time window holds
+ * totals for each of a few equal buckets; only the present bucket lives in the record. Both are immutable, and both cost
+ * the same for an outcome, however large they are.
  *
  * Outcomes leave by themselves. Ages are kept in steps of a tenth of a count window's `maxAge` (of one bucket for a
  * time window), and an outcome leaves up to one step early, never late: at an age of `maxAgeMillis` (`spanMillis`)
@@ -50,7 +50,7 @@ export interface CountWindow {
   readonly at: number
   /** The 32 outcomes around `at`: those below it are new, those above still the old ones. */
   readonly word: number
-  readonly words: ReadonlyArray<number>
+  readonly words: Words
   /** How many outcomes were ever told. */
   readonly told: number
   readonly marks: ReadonlyArray<Mark>
@@ -77,6 +77,26 @@ export type Window = CountWindow | TimeWindow
 
 const ageSteps = 10
 
+/** A count window's words stand in blocks of so many, so that writing one copies a block and the list of blocks. */
+const blockSize = 64
+
+type Words = ReadonlyArray<ReadonlyArray<number>>
+
+const noWords = (count: number): Words =>
+  Array.from({ length: Math.ceil(count / blockSize) }, (_, block) =>
+    Array.from({ length: Math.min(blockSize, count - block * blockSize) }, () => 0)
+  )
+
+const wordIn = (words: Words, place: number): number => words[Math.floor(place / blockSize)]?.[place % blockSize] ?? 0
+
+const withWord = (words: Words, place: number, word: number): Words => {
+  const blocks = words.slice()
+  const block = words[Math.floor(place / blockSize)]?.slice() ?? []
+  block[place % blockSize] = word
+  blocks[Math.floor(place / blockSize)] = block
+  return blocks
+}
+
 // Multiplied before it is divided, here and for a bucket's index: the length of a step need not be a number that binary
 // fractions can hold, and a rounded one would let an outcome stay a step too long.
 const ageStep = (config: CountConfig, millis: number): number => Math.floor((millis * ageSteps) / config.maxAgeMillis)
@@ -98,7 +118,7 @@ export const empty = (config: Config): Window =>
         failures: 0,
         at: 0,
         word: 0,
-        words: Array.from({ length: Math.ceil(config.size / 32) }, () => 0),
+        words: noWords(Math.ceil(config.size / 32)),
         told: 0,
         marks: []
       }
@@ -121,7 +141,7 @@ const oldestFailures = (config: CountConfig, window: CountWindow, count: number)
     const index = position >>> 5
     const offset = position & 31
     const run = Math.min(left, 32 - offset, config.size - position)
-    const word = index === window.at >>> 5 ? window.word : (window.words[index] ?? 0)
+    const word = index === window.at >>> 5 ? window.word : wordIn(window.words, index)
     const mask = run === 32 ? -1 : ((1 << run) - 1) << offset
     failures += bitsOf(word & mask)
     left -= run
@@ -152,13 +172,13 @@ const addCount = (config: CountConfig, before: CountWindow, failed: boolean, now
   const marks =
     newest !== undefined && newest.step >= step ? window.marks : [...window.marks, { step, first: window.told }]
   const wordDone = (at & 31) === 0
-  const words = wordDone ? window.words.map((old, index) => (index === window.at >>> 5 ? word : old)) : window.words
+  const words = wordDone ? withWord(window.words, window.at >>> 5, word) : window.words
   return {
     _tag: "Count",
     calls: full ? window.calls : window.calls + 1,
     failures: window.failures + (failed ? 1 : 0) - evicted,
     at,
-    word: wordDone ? (words[at >>> 5] ?? 0) : word,
+    word: wordDone ? wordIn(words, at >>> 5) : word,
     words,
     told: window.told + 1,
     marks
