@@ -2,6 +2,7 @@ import { Window } from "@effect-resilience/machines"
 import * as fc from "fast-check"
 import assert from "node:assert/strict"
 import { describe, expect, it } from "vitest"
+import { Dice } from "../support/Dice.js"
 import { cases, frozen, long } from "../support/Law.js"
 import * as NaiveWindow from "../support/NaiveWindow.js"
 import type { Told } from "../support/NaiveWindow.js"
@@ -132,23 +133,50 @@ describe("count window", () => {
   it("starts empty, in one word for each 32 outcomes", () => {
     const none = { _tag: "Count", calls: 0, failures: 0, at: 0, word: 0, told: 0, marks: [] }
     expect([1, 32, 33, 64, 65].map((of) => Window.empty(count(of)))).toEqual([
-      { ...none, words: [0] },
-      { ...none, words: [0] },
-      { ...none, words: [0, 0] },
-      { ...none, words: [0, 0] },
-      { ...none, words: [0, 0, 0] }
+      { ...none, words: [[0]] },
+      { ...none, words: [[0]] },
+      { ...none, words: [[0, 0]] },
+      { ...none, words: [[0, 0]] },
+      { ...none, words: [[0, 0, 0]] }
     ])
   })
 
-  it("copies its words once in 32 outcomes", () => {
-    const config = count(96)
-    const arrays = new Set<unknown>()
-    let window = Window.empty(config)
-    for (let n = 0; n < 320; n++) {
-      window = Window.add(config, window, true, 0)
-      if (window._tag === "Count") arrays.add(window.words)
+  it("keeps its words in blocks of 64", () => {
+    const blocksOf = (size: number) => {
+      const window = Window.empty(count(size))
+      return window._tag === "Count" ? window.words.map((block) => block.length) : []
     }
-    expect(arrays.size).toBe(1 + 320 / 32)
+    expect([2047, 2048, 2049, 4096].map(blocksOf)).toEqual([[64], [64], [64, 1], [64, 64]])
+  })
+
+  it("copies one block of its words, once in 32 outcomes", () => {
+    const config = count(32 * 128)
+    const copied: Array<number> = []
+    let window = Window.empty(config)
+    for (let n = 0; n < 32 * 256; n++) {
+      const next = Window.add(config, window, true, 0)
+      if (window._tag === "Count" && next._tag === "Count" && window.words !== next.words) {
+        const before = window.words
+        copied.push(...next.words.flatMap((block, place) => (block === before[place] ? [] : [place])))
+      }
+      window = next
+    }
+    const oneRound = Array.from({ length: 128 }, (_, word) => Math.floor(word / 64))
+    expect(copied).toEqual([...oneRound, ...oneRound])
+  })
+
+  it("counts what a list of the last outcomes holds, also where it has several blocks", () => {
+    const size = 5000
+    const dice = new Dice(7)
+    const last: Array<boolean> = []
+    let window = Window.empty(count(size))
+    for (let n = 0; n < 3 * size; n++) {
+      const failed = dice.happens(0.3)
+      last.push(failed)
+      if (last.length > size) last.shift()
+      window = Window.add(count(size), window, failed, 0)
+      if (n % 61 === 0) expect(totals(window)).toEqual({ calls: last.length, failures: last.filter(Boolean).length })
+    }
   })
 
   it("displaces the oldest outcome by the newest once it is full", () => {
