@@ -4,9 +4,9 @@
  *     npm run bench [-- --only 1,5] [--quick] [--seed 1] [--json] [--help]
  */
 import { fork } from "node:child_process"
-import { fileURLToPath } from "node:url"
 import { parseArgs } from "node:util"
-import { answer, type Answer, type Effort } from "./harness/Measure.js"
+import { built } from "./harness/Build.js"
+import type { Answer } from "./harness/Measure.js"
 import { details, json, summary } from "./harness/Report.js"
 import { questions } from "./questions.js"
 
@@ -24,21 +24,16 @@ const { values } = parseArgs({
     quick: { type: "boolean", default: false },
     seed: { type: "string", default: "1" },
     json: { type: "boolean", default: false },
-    help: { type: "boolean", default: false },
-    question: { type: "string" }
+    help: { type: "boolean", default: false }
   }
 })
 
-const effort: Effort = values.quick
-  ? { seed: Number(values.seed), rounds: 15, sampleMillis: 6, warmUpMillis: 80 }
-  : { seed: Number(values.seed), rounds: 31, sampleMillis: 40, warmUpMillis: 500 }
-
-const inProcess = (id: number): Promise<Answer> =>
+const inProcess = (script: string, id: number): Promise<Answer> =>
   new Promise((resolve, reject) => {
     const options = ["--question", String(id), "--seed", values.seed, ...(values.quick ? ["--quick"] : [])]
-    const child = fork(fileURLToPath(import.meta.url), options, {
+    const child = fork(script, options, {
       // Heap is counted after a collection; where time is, nothing calls for one.
-      execArgv: [...process.execArgv, "--expose-gc"],
+      execArgv: ["--expose-gc"],
       // Whatever a peer prints goes to the other stream: this one is for the answers.
       stdio: ["ignore", 2, 2, "ipc"]
     })
@@ -46,18 +41,12 @@ const inProcess = (id: number): Promise<Answer> =>
     child.once("exit", (code) => reject(new Error(`question ${id} ended with ${code} and without an answer`)))
   })
 
-const serve = async (id: number): Promise<void> => {
-  const load = questions.get(id)
-  if (load === undefined) throw new Error(`there is no question ${id}`)
-  const found = await answer(await load(), effort)
-  process.send?.(found, () => process.exit())
-}
-
 const askAll = async (ids: ReadonlyArray<number>): Promise<void> => {
+  const script = await built()
   const answers: Array<Answer> = []
   for (const id of ids) {
     try {
-      const found = await inProcess(id)
+      const found = await inProcess(script, id)
       answers.push(found)
       if (!values.json) console.log(details(found))
     } catch (error) {
@@ -72,7 +61,6 @@ const selected = values.only?.split(",").map(Number) ?? [...questions.keys()]
 const unknown = selected.filter((id) => !questions.has(id))
 
 if (values.help) console.log(usage)
-else if (values.question !== undefined) await serve(Number(values.question))
 else if (unknown.length > 0) {
   console.error(`there is no question ${unknown.join(", ")}\n\n${usage}`)
   process.exitCode = 2

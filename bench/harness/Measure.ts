@@ -13,6 +13,12 @@ export interface Effort {
   readonly warmUpMillis: number
 }
 
+/** As long as it takes to be certain, or less. */
+export const effort = (seed: number, quick: boolean): Effort =>
+  quick
+    ? { seed, rounds: 15, sampleMillis: 6, warmUpMillis: 80 }
+    : { seed, rounds: 31, sampleMillis: 40, warmUpMillis: 500 }
+
 export interface Row {
   readonly name: string
   readonly wall: Quartiles

@@ -98,8 +98,8 @@ export const question: Question = {
     const breaker = await openCircuit()
     await mustTellTheTime(breaker)
     const { bulkhead, emptied } = await fullBulkhead()
-    const ofCircuit = Effect.ignore(breaker.protect(call))
-    const ofBulkhead = Effect.ignore(bulkhead.protect(call))
+    const ofCircuit = Effect.exit(breaker.protect(call))
+    const ofBulkhead = Effect.exit(bulkhead.protect(call))
     const others = Object.entries(await peers(counted))
     for (const [name, other] of others) {
       const message = await other().then(nothing, (error: unknown) => String(error))

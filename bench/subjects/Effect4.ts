@@ -24,7 +24,7 @@ export const effect4 = async (): Promise<{
   readonly measured: (name: string, asked: Asked["name"]) => Case
   readonly end: () => Promise<void>
 }> => {
-  const child = fork(fileURLToPath(new URL("../effect-4/breaker.ts", import.meta.url)), {
+  const child = fork(fileURLToPath(new URL("../effect-4/dist/breaker.js", import.meta.url)), {
     stdio: ["ignore", 2, 2, "ipc"]
   })
   await answerOf<"ready">(child)
