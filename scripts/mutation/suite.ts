@@ -1,0 +1,105 @@
+/**
+ * Runs tests on replaced sources many times a second: modules are compiled here and run as functions, so nothing has to
+ * be started again for the next mutant. `describe` and `it` only collect; what the tests assert with is real.
+ */
+import { existsSync, readFileSync } from "node:fs"
+import { createRequire } from "node:module"
+import { dirname, join } from "node:path"
+import vm from "node:vm"
+import ts from "typescript"
+import { expect } from "vitest"
+
+/** What became of a test: it ended well, it failed, or it did not end in time. */
+export type Result = "passed" | "failed" | "endless"
+
+export interface Test {
+  readonly name: string
+  readonly run: () => unknown
+}
+
+export interface Suite {
+  /** The tests of a file, collected anew from its text. */
+  readonly collect: (path: string) => ReadonlyArray<Test>
+}
+
+const compilerOptions: ts.CompilerOptions = {
+  module: ts.ModuleKind.CommonJS,
+  target: ts.ScriptTarget.ES2022,
+  esModuleInterop: true
+}
+
+const compiled = new Map<string, string>()
+
+const compile = (text: string): string => {
+  const known = compiled.get(text)
+  if (known !== undefined) return known
+  const { outputText } = ts.transpileModule(text, { compilerOptions })
+  compiled.set(text, outputText)
+  return outputText
+}
+
+/** Only what the tests of machines use; anything else is not there, and the first run without a mutant fails. */
+const collector = (tests: Array<Test>) => {
+  let path: ReadonlyArray<string> = []
+  const describe = (name: string, body: () => void) => {
+    const outer = path
+    path = [...path, name]
+    body()
+    path = outer
+  }
+  const each =
+    (rows: ReadonlyArray<ReadonlyArray<unknown>>) =>
+    (name: string, body: (...row: ReadonlyArray<unknown>) => void): void =>
+      rows.forEach((row) => describe(`${name} ${String(row[0])}`, () => body(...row)))
+  const it = (name: string, run: () => unknown) => tests.push({ name: [...path, name].join(" > "), run })
+  return { describe: Object.assign(describe, { each }), it, expect }
+}
+
+/** Modules from these sources, some of them replaced; `packages` says where a package of the project begins. */
+export const suiteOf = (replaced: ReadonlyMap<string, string>, packages: Readonly<Record<string, string>>): Suite => {
+  const modules = new Map<string, object>()
+  let tests: Array<Test> = []
+  const load = (path: string): object => {
+    const known = modules.get(path)
+    if (known !== undefined) return known
+    const exports = {}
+    modules.set(path, exports)
+    const external = createRequire(path)
+    const code = compile(replaced.get(path) ?? readFileSync(path, "utf8"))
+    vm.compileFunction(code, ["require", "exports"], { filename: path })((specifier: string): unknown => {
+      const source = packages[specifier] ?? join(dirname(path), specifier.replace(/\.js$/, ".ts"))
+      if (specifier === "vitest") return collector(tests)
+      return existsSync(source) ? load(source) : external(specifier)
+    }, exports)
+    return exports
+  }
+  return {
+    collect: (path) => {
+      tests = []
+      load(path)
+      return tests
+    }
+  }
+}
+
+/** Not by its class, which is that of another realm. */
+const isTimeout = (error: unknown): boolean =>
+  typeof error === "object" && error !== null && "code" in error && error.code === "ERR_SCRIPT_EXECUTION_TIMEOUT"
+
+/** How it ends; also a loop without end does, when its time is over. */
+export const attempt = (body: () => unknown, limitMillis: number): Result => {
+  let result: Result = "endless"
+  const run = () => {
+    try {
+      result = body() instanceof Promise ? "failed" : "passed"
+    } catch {
+      result = "failed"
+    }
+  }
+  try {
+    vm.runInNewContext("run()", { run }, { timeout: Math.ceil(limitMillis) })
+  } catch (error) {
+    if (!isTimeout(error)) throw error
+  }
+  return result
+}
