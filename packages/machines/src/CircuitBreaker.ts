@@ -153,7 +153,7 @@ const admit = (state: State, nowMillis: number): readonly [Admitted, State] => {
     : [{ _tag: "Admitted", permit }, state]
 }
 
-/** Why this state lets nothing through at `nowMillis`; undefined if it lets a call through. */
+/** Why this state, in which no probe is out of time, lets nothing through at `nowMillis`; undefined if it does. */
 const refusal = (config: Config, state: State, nowMillis: number): Rejected | undefined => {
   if (state._tag === "Isolated") {
     return { _tag: "Rejected", state: "Isolated", retryAfterMillis: Infinity, reason: isolatedByHand }
@@ -168,7 +168,7 @@ const refusal = (config: Config, state: State, nowMillis: number): Rejected | un
     : {
         _tag: "Rejected",
         state: "HalfOpen",
-        retryAfterMillis: Math.max(0, oldest + config.probeTimeoutMillis - nowMillis),
+        retryAfterMillis: oldest + config.probeTimeoutMillis - nowMillis,
         reason: { _tag: "Probing", probes: config.probes }
       }
 }
