@@ -1,7 +1,7 @@
 /**
  * Breaks the machines in small ways, one at a time, and says which of these mutants no test notices.
  *
- *     npx tsx scripts/mutate.ts [--file Window[:173]] [--sample 60] [--seed 1] [--verbose]
+ *     npx tsx scripts/mutate.ts [--file Window[:173]] [--sample 100] [--seed 1] [--verbose]
  *
  * No file is touched: a mutant exists only in the memory of the tests that run against it. It is killed when a test
  * fails or does not end. Those that `test/machines/equivalent-mutants.md` lists cannot be killed by any test; a sample

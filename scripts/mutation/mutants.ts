@@ -61,9 +61,14 @@ export const mutantsOf = (file: string, text: string): ReadonlyArray<Mutant> => 
 
 export const show = ({ after, context, file, line }: Mutant): string => `${file}:${line}  ${context}  ->  ${after}`
 
-/** A number for any text: 32-bit FNV-1a. */
-export const hash = (text: string): number =>
-  [...text].reduce((sum, letter) => Math.imul(sum ^ (letter.codePointAt(0) ?? 0), 16_777_619) >>> 0, 2_166_136_261)
+/** A number for any text, which shares nothing with that of a text next to it: FNV-1a, mixed as MurmurHash ends. */
+export const hash = (text: string): number => {
+  const add = (sum: number, letter: string) => Math.imul(sum ^ (letter.codePointAt(0) ?? 0), 16_777_619)
+  const sum = [...text].reduce(add, -2_128_831_035)
+  const half = Math.imul(sum ^ (sum >>> 16), -2_048_144_789)
+  const mixed = Math.imul(half ^ (half >>> 13), -1_028_477_387)
+  return (mixed ^ (mixed >>> 16)) >>> 0
+}
 
 /** So many of the items, the same ones for the same seed. */
 export const sample = <A>(items: ReadonlyArray<A>, size: number, seed: number): ReadonlyArray<A> =>

@@ -97,7 +97,7 @@ const results = (node: ts.Node): ReadonlyArray<ts.Expression> => {
   ts.forEachChild(node, (child) => {
     if (ts.isStatement(child)) found.push(...results(child))
   })
-  return ts.isExpressionStatement(node) || ts.isVariableStatement(node) ? [] : found
+  return found
 }
 
 const isPlain = (type: ts.TypeNode): boolean => /^(number|boolean|string)$/.test(type.getText())

@@ -28,14 +28,15 @@ const compilerOptions: ts.CompilerOptions = {
   esModuleInterop: true
 }
 
+const compile = (text: string): string => ts.transpileModule(text, { compilerOptions }).outputText
+
 const compiled = new Map<string, string>()
 
-const compile = (text: string): string => {
-  const known = compiled.get(text)
-  if (known !== undefined) return known
-  const { outputText } = ts.transpileModule(text, { compilerOptions })
-  compiled.set(text, outputText)
-  return outputText
+/** Every file as it was when it was first read: somebody may be editing it. */
+const compiledFile = (path: string): string => {
+  const code = compiled.get(path) ?? compile(readFileSync(path, "utf8"))
+  compiled.set(path, code)
+  return code
 }
 
 /** Only what the tests of machines use; anything else is not there, and the first run without a mutant fails. */
@@ -65,7 +66,8 @@ export const suiteOf = (replaced: ReadonlyMap<string, string>, packages: Readonl
     const exports = {}
     modules.set(path, exports)
     const external = createRequire(path)
-    const code = compile(replaced.get(path) ?? readFileSync(path, "utf8"))
+    const replacement = replaced.get(path)
+    const code = replacement === undefined ? compiledFile(path) : compile(replacement)
     vm.compileFunction(code, ["require", "exports"], { filename: path })((specifier: string): unknown => {
       const source = packages[specifier] ?? join(dirname(path), specifier.replace(/\.js$/, ".ts"))
       if (specifier === "vitest") return collector(tests)
