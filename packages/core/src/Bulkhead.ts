@@ -5,10 +5,11 @@
  * Size it below the pool that the calls draw from: a caller who waits inside, for a socket, holds a permit while it does.
  *
  * A permit bounds real work only if the work ends when interrupted: a Promise that ignores its AbortSignal goes on after
- * the permit is back. Wire the signal through, or make the timeout inside one with `mode: "disconnect"`, which keeps the
- * permit until the work has really ended.
+ * the permit is back. Wire the signal through, or protect it with `hold: "settled"`, or make the timeout inside one with
+ * `mode: "disconnect"`: both keep the permit until the work has really ended. That of `"disconnect"` is interrupted, so
+ * for a Promise that ignores its signal it has ended as soon as it is.
  */
-import { Context, Data, type Duration, Effect, Option, Predicate, type Scope } from "effect"
+import { Data, type Duration, Effect, Exit, Option, Predicate, type Scope } from "effect"
 import { dual } from "effect/Function"
 import { type AnyFiber, nowMillis } from "./FiberTime.js"
 import * as InvalidOptions from "./InvalidOptions.js"
@@ -82,6 +83,26 @@ const BulkheadTypeId: unique symbol = Symbol.for("@effect-resilience/core/Bulkhe
 export interface Bulkhead extends Policy<BulkheadFull> {
   readonly [BulkheadTypeId]: Permits
   readonly snapshot: Effect.Effect<Snapshot>
+  /**
+   * From now on so many calls may run at a time. From 1; dies with `InvalidOptions` otherwise. If it is less than before,
+   * calls that run go on, and permits are not given again until fewer do; if it is more, the first in line go at once.
+   */
+  readonly resize: (maxConcurrent: number) => Effect.Effect<void>
+  /** Run the effect under this bulkhead, with options for this call. */
+  readonly protectWith: <A, E, R>(
+    self: Effect.Effect<A, E, R>,
+    options: CallOptions
+  ) => Effect.Effect<A, E | BulkheadFull, R>
+}
+
+/** What a call can say for itself. */
+export interface CallOptions {
+  /**
+   * How long the call keeps its permit. `"interrupted"`, the default: until it has ended, which for what is interrupted
+   * may be before the Promise behind it settles. `"settled"`: the call is never interrupted; a caller that is, goes at
+   * once, and the permit comes back when the call has run to its end, which must come.
+   */
+  readonly hold?: "interrupted" | "settled" | undefined
 }
 
 /** Whether this is a bulkhead. */
@@ -108,33 +129,32 @@ export class Permits {
     return { active, queued, limit }
   }
 
-  /** Takes a permit, in an uninterruptible region; `restore` is for the wait alone, which `budget` may end. */
+  /** A permit comes free. */
+  readonly release = (): void => this.line.release()
+
+  readonly resize = (limit: number): void => this.line.resize(limit)
+
+  /**
+   * Takes a permit, in an uninterruptible region. Undefined: it was there at once. Else what it gives is to be run in the
+   * same synchronous step: a refusal, or the wait for a permit, which alone `restore` is for and `budget` may end.
+   */
   readonly acquire = <E = never>(
     fiber: AnyFiber,
     restore: <A, E2, R>(self: Effect.Effect<A, E2, R>) => Effect.Effect<A, E2, R>,
-    budget?: WaitBudget<E>
-  ): Effect.Effect<void, BulkheadFull | E> => {
+    budget?: () => WaitBudget<E> | undefined
+  ): Effect.Effect<void, BulkheadFull | E> | undefined => {
     const decision = this.line.enter()
-    if (decision === "Admitted") return Effect.void
-    if (decision === "Rejected") return Effect.fail(this.refusal(fiber, "full"))
+    if (decision === "Admitted") return undefined
+    if (decision === "Rejected") return Exit.fail(this.refusal(fiber, "full"))
     const { maxWaitMillis } = this.of
+    const left = budget?.()
     const waited = () => this.refusal(fiber, "waited")
     const wait = this.line.wait((turn) => {
       const patient = limited(turn, maxWaitMillis, () => waited)
-      return restore(budget === undefined ? patient : limited(patient, budget.millis, () => budget.onEnd))
+      return restore(left === undefined ? patient : limited(patient, left.millis, () => left.onEnd))
     })
     // Told only to who has left: a permit that was handed over in the moment in which the wait ended is used.
     return Effect.mapError(wait, (refuse) => refuse())
-  }
-
-  /** Runs an effect that was let in and gives its permit back when it, and all that it abandoned, has ended. */
-  readonly occupied = <A, E, R>(fiber: AnyFiber, self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> => {
-    const holder = Occupancy.make(this.line.release)
-    const { holders } = Context.get(fiber.currentContext, Occupancy.Occupancy)
-    return Effect.ensuring(
-      Effect.provideService(self, Occupancy.Occupancy, { holders: [...holders, holder] }),
-      Effect.sync(holder.letGo)
-    )
   }
 
   /** Makes the error of a call that gets no permit, and reports it. */
@@ -153,14 +173,31 @@ class Compartment extends Base implements Bulkhead {
     super(permits.name)
     this[BulkheadTypeId] = permits
   }
-  readonly protect = <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E | BulkheadFull, R> => {
+  readonly protect = <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E | BulkheadFull, R> =>
+    this.holding(self, Occupancy.occupying)
+  readonly protectWith = <A, E, R>(self: Effect.Effect<A, E, R>, { hold }: CallOptions) =>
+    hold === "settled"
+      ? this.holding(Occupancy.abandonable(self, "run on"), Occupancy.occupyingAll)
+      : this.holding(self, Occupancy.occupying)
+
+  private holding<A, E, R>(
+    self: Effect.Effect<A, E, R>,
+    occupy: Occupancy.Occupy
+  ): Effect.Effect<A, E | BulkheadFull, R> {
     const permits = this[BulkheadTypeId]
     return Effect.uninterruptibleMask((restore) =>
-      Effect.withFiberRuntime<A, E | BulkheadFull, R>((fiber) =>
-        Effect.zipRight(permits.acquire(fiber, restore), permits.occupied(fiber, restore(self)))
-      )
+      Effect.withFiberRuntime<A, E | BulkheadFull, R>((fiber) => {
+        const admitted = () => occupy(fiber, restore(self), permits.release)
+        const asked = permits.acquire(fiber, restore)
+        return asked === undefined ? admitted() : Effect.flatMap(asked, admitted)
+      })
     )
   }
+  readonly resize = (maxConcurrent: number): Effect.Effect<void> =>
+    Effect.map(
+      InvalidOptions.orDie(this.name, InvalidOptions.integer("maxConcurrent", maxConcurrent, 1)),
+      this[BulkheadTypeId].resize
+    )
   get snapshot(): Effect.Effect<Snapshot> {
     return Effect.sync(() => this[BulkheadTypeId].snapshot)
   }
@@ -192,7 +229,7 @@ export const make = (name: string, options: Options): Effect.Effect<Bulkhead, ne
   Effect.flatMap(InvalidOptions.orDie(name, settings(options, "")), (of) => fromSettings(name, of))
 
 /**
- * Runs the effect with a permit of the bulkhead.
+ * Runs the effect with a permit of the bulkhead; `hold` says how long it keeps that.
  *
  * @example
  * ```ts
@@ -209,6 +246,17 @@ export const make = (name: string, options: Options): Effect.Effect<Bulkhead, ne
  * ```
  */
 export const protect: {
-  (bulkhead: Bulkhead): <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E | BulkheadFull, R>
-  <A, E, R>(self: Effect.Effect<A, E, R>, bulkhead: Bulkhead): Effect.Effect<A, E | BulkheadFull, R>
-} = dual(2, <A, E, R>(self: Effect.Effect<A, E, R>, bulkhead: Bulkhead) => bulkhead.protect(self))
+  (
+    bulkhead: Bulkhead,
+    options?: CallOptions
+  ): <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E | BulkheadFull, R>
+  <A, E, R>(
+    self: Effect.Effect<A, E, R>,
+    bulkhead: Bulkhead,
+    options?: CallOptions
+  ): Effect.Effect<A, E | BulkheadFull, R>
+} = dual(
+  (args) => Effect.isEffect(args[0]),
+  <A, E, R>(self: Effect.Effect<A, E, R>, bulkhead: Bulkhead, options: CallOptions = {}) =>
+    bulkhead.protectWith(self, options)
+)

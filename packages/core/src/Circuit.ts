@@ -1,104 +1,53 @@
 /**
  * A circuit breaker's state in its cell, and the steps that calls take through it.
  */
-import { CircuitBreaker as Machine } from "@effect-resilience/machines"
-import { Data, Duration, Effect, type Exit, MutableRef, Option } from "effect"
-import type { Settings } from "./CircuitOptions.js"
+import { CircuitBreaker as Machine, TripPolicy } from "@effect-resilience/machines"
+import { Duration, Effect, type Exit, MutableRef, Option, type Stream } from "effect"
+import { CircuitOpen } from "./CircuitOpen.js"
+import type { Numbers } from "./CircuitOptions.js"
+import { type Snapshot, snapshot } from "./CircuitSnapshot.js"
 import type { Judge } from "./Classifier.js"
 import { DeadlineExceeded, inForce } from "./Deadline.js"
 import { type AnyFiber, drawn, nowMillis } from "./FiberTime.js"
+import * as Observation from "./Observation.js"
 import * as Outcome from "./Outcome.js"
 import * as Telemetry from "./Telemetry.js"
+import { type Cause, type Follower, Followers, streamOf, type Transition } from "./Transitions.js"
+
+export type { CircuitOpen } from "./CircuitOpen.js"
 
 /** Closed lets calls through, open refuses them, half-open lets a few probes through. */
 export type State = Machine.StateName
-/** Why a call was refused: what opened the circuit, or that all probes are under way, with the numbers. */
-export type Reason = Machine.Reason
 /** Given to a call that was let through, which must settle it once. */
-export type Permit = Machine.Permit
-
-/** The circuit is open: the dependency was not asked. Answer with a fallback, or come back after `retryAfter`. */
-export class CircuitOpen extends Data.TaggedError("CircuitOpen")<{
-  readonly policy: string
-  readonly state: "Open" | "HalfOpen" | "Isolated"
-  /** Until the next probe may be let through, or the time left of the probe under way; none when isolated by hand. */
-  readonly retryAfter: Option.Option<Duration.Duration>
-  /** The rule that opened the circuit, and its numbers. */
-  readonly reason: Reason
-}> {
-  get [Outcome.RejectionTypeId](): true {
-    return true
-  }
-  get [Outcome.OutcomeTypeId](): Outcome.Outcome {
-    return Outcome.ignored()
-  }
-  override get message(): string {
-    const wait = Option.match(this.retryAfter, { onNone: () => "", onSome: (d) => ` for ${Duration.format(d)}` })
-    return `The circuit of "${this.policy}" is open${wait} (${printReason(this.reason)}): use a fallback or come back later`
-  }
+export interface Permit extends Machine.Permit {
+  /** The circuit would have refused the call, but only observes. */
+  readonly wouldReject?: true
 }
 
-const printReason = (reason: Reason): string => {
-  switch (reason._tag) {
-    case "Consecutive":
-      return `${reason.failures} failures in a row, threshold ${reason.threshold}`
-    case "Rate":
-      return `${reason.failures} of ${reason.calls} calls failed, threshold ${reason.threshold}`
-    case "Slow":
-      return `${reason.slow} of ${reason.calls} calls took ${reason.slowerThanMillis} ms or longer, threshold ${reason.threshold}`
-    case "Probing":
-      return `half-open, ${reason.probes} probe(s) under way`
-    case "ProbeFailed":
-      return "the last probe failed"
-    case "ProbeSlow":
-      return `the last probe took ${reason.lastedMillis} ms, and ${reason.slowerThanMillis} ms is slow`
-    case "ProbeTimedOut":
-      return `the last probe did not answer within ${reason.probeTimeoutMillis} ms`
-    case "ProbeDeferred":
-      return `the dependency asked for ${reason.retryAfterMillis} ms of peace`
-    case "Isolated":
-      return "isolated by hand"
-    case "Disabled":
-    case "Reset":
-    case "Due":
-    case "ProbesSucceeded":
-      return "changing state"
-  }
-}
-
-/** What a circuit breaker is doing, as of now. */
-export interface Snapshot {
-  readonly state: State
-  /** Calls and failures in the window; 0 unless closed. */
-  readonly calls: number
-  readonly failures: number
-  /** failures / calls, 0 without calls. */
-  readonly failureRate: number
-  /** How many openings in a row there were. */
-  readonly openings: number
-  /** Probes under way. */
-  readonly probing: number
-  /** When open: how long until a probe is let through. */
-  readonly retryAfter: Option.Option<Duration.Duration>
-}
+const reset: Cause = { _tag: "Reset" }
+const byObserving: Cause = { _tag: "Observing" }
+const present: Transition["cause"] = { _tag: "Present" }
 
 /** The machine in its cell: reads the clock and steps in one synchronous step. */
 export class Circuit {
   private readonly cell: MutableRef.MutableRef<Machine.State>
+  /** Beside the state, which it does not touch: a call that is let through need not look at it. */
+  private readonly observation = MutableRef.make<Observation.Observation | undefined>(undefined)
+  private readonly followers = new Followers()
   constructor(
     readonly name: string,
-    private readonly settings: Settings,
+    private readonly numbers: Numbers,
     random: number
   ) {
-    this.cell = MutableRef.make(Machine.withJitter(Machine.initial(settings.machine), random))
+    this.cell = MutableRef.make(Machine.withJitter(Machine.initial(numbers.machine), random))
   }
 
   /** What `acquire` would refuse with now, for those who would only wait to hear it; asks for no permit. */
   refusing(fiber: AnyFiber, now: number): Effect.Effect<never, CircuitOpen> | undefined {
-    const refused = Machine.peek(this.settings.machine, this.cell.current, now)
-    if (refused === undefined) return undefined
+    const refused = Machine.peek(this.numbers.machine, this.cell.current, now)
+    if (refused === undefined || this.observation.current !== undefined) return undefined
     // Refuses as well, and takes the step of a probe whose time is up, so that it is told of.
-    const [{ transition }, next] = Machine.acquire(this.settings.machine, this.cell.current, now)
+    const [{ transition }, next] = Machine.acquire(this.numbers.machine, this.cell.current, now)
     MutableRef.set(this.cell, next)
     if (transition !== undefined) this.changed(fiber, transition)
     const refusal = Effect.fail(this.refusal(fiber, refused, now))
@@ -107,12 +56,16 @@ export class Circuit {
 
   /** Asks for a permit, which is there at once or never; whoever gets one must `settle` it once. */
   acquire(fiber: AnyFiber, now: number): Permit | Effect.Effect<Permit, CircuitOpen> {
-    const [decision, next] = Machine.acquire(this.settings.machine, this.cell.current, now)
+    const [decision, next] = Machine.acquire(this.numbers.machine, this.cell.current, now)
     MutableRef.set(this.cell, next)
     const { transition } = decision
     if (transition !== undefined) this.changed(fiber, transition)
     if (decision._tag === "Admitted") return decision.permit
-    if (transition === undefined) return Effect.fail(this.refusal(fiber, decision, now))
+    if (transition === undefined) {
+      return this.observation.current === undefined
+        ? Effect.fail(this.refusal(fiber, decision, now))
+        : this.permitAgainst(fiber, this.observation.current, decision, now)
+    }
     // A probe's time was up. The opening that follows may be over too: ask again.
     return Effect.flatMap(this.redraw(fiber), () => {
       const permit = this.acquire(fiber, nowMillis(fiber))
@@ -120,7 +73,10 @@ export class Circuit {
     })
   }
 
-  /** Counts what the call that the permit was granted for has ended with; what it gives is to be run, if anything. */
+  /**
+   * Counts what the call that the permit was granted for has ended with, and how long its last attempt has lasted (by
+   * default all of it); what it gives is to be run, if anything.
+   */
   settle(
     fiber: AnyFiber,
     now: number,
@@ -128,33 +84,141 @@ export class Circuit {
     outcome: Outcome.Outcome,
     lastedMillis: number = now - permit.startedMillis
   ): Effect.Effect<void> | undefined {
+    if (permit.wouldReject) {
+      this.endedAgainst(permit, outcome, lastedMillis)
+      return undefined
+    }
     const told = { _tag: outcome._tag, retryAfterMillis: hintMillis(outcome), lastedMillis }
-    const [transition, next] = Machine.settle(this.settings.machine, this.cell.current, permit, told, now)
+    const [transition, next] = Machine.settle(this.numbers.machine, this.cell.current, permit, told, now)
     MutableRef.set(this.cell, next)
     if (transition === undefined) return undefined
     this.changed(fiber, transition)
     return transition.to === "Open" ? this.redraw(fiber) : undefined
   }
 
-  /** Whether a request that holds this permit may ask the dependency once more. A probe is one call. */
+  /**
+   * Whether a request that holds this permit may ask the dependency once more. A probe is one call, unless the circuit
+   * only observes: then it stands in nobody's way.
+   */
   mayRepeat(permit: Permit): boolean {
-    return this.cell.current._tag === "Closed" && this.cell.current.generation === permit.generation
+    const { _tag, generation } = this.cell.current
+    if (_tag === "Closed" && generation === permit.generation) return true
+    return _tag === "Disabled" || this.observation.current !== undefined
   }
 
   /** How a call that was cut short counts: against the dependency only if that had had its patience. */
-  cutShort(now: number, permit: Permit): Outcome.Outcome {
-    return now - permit.startedMillis >= this.settings.patienceMillis ? Outcome.failure() : Outcome.ignored()
+  cutShort(now: number, permit: Permit, lastedMillis: number = now - permit.startedMillis): Outcome.Outcome {
+    return lastedMillis >= this.numbers.patienceMillis ? Outcome.failure() : Outcome.ignored()
   }
 
   /** What there is to be seen now; changes nothing. */
   snapshot(fiber: AnyFiber): Snapshot {
-    const { calls, failures, openings, probing, retryAfterMillis, state } = Machine.snapshot(
-      this.settings.machine,
-      this.cell.current,
-      nowMillis(fiber)
+    return snapshot(this.numbers.machine, this.cell.current, this.observation.current, nowMillis(fiber))
+  }
+
+  /** By hand: every call is refused, until the circuit is reset, disabled or only observes. */
+  isolate(fiber: AnyFiber): Effect.Effect<void> {
+    return this.byHand(fiber, Machine.isolate)
+  }
+
+  /** By hand: every call is let through and counted, until the circuit is reset, isolated or observes. */
+  disable(fiber: AnyFiber): Effect.Effect<void> {
+    return this.byHand(fiber, (state, now) => Machine.disable(this.numbers.machine, state, now))
+  }
+
+  /** By hand: the circuit is as it was at first. */
+  reset(fiber: AnyFiber): Effect.Effect<void> {
+    return this.byHand(fiber, (state, now) => Machine.reset(this.numbers.machine, state, now))
+  }
+
+  /**
+   * By hand: nothing is refused, and what would have been is counted apart, until the circuit is reset, isolated or
+   * disabled. The machine goes on from where it is; one that was set by hand starts afresh.
+   */
+  observe(fiber: AnyFiber): Effect.Effect<void> {
+    if (this.observation.current !== undefined) return Effect.void
+    const at = nowMillis(fiber)
+    const more = this.pass(fiber, at)
+    const { current } = this.cell
+    const wasSet = current._tag === "Isolated" || current._tag === "Disabled"
+    const next = wasSet ? Machine.reset(this.numbers.machine, current, at)[1] : current
+    MutableRef.set(this.cell, next)
+    MutableRef.set(this.observation, Observation.begun(next.generation))
+    this.followers.tell({ from: current._tag, to: next._tag, cause: byObserving, at, observing: true })
+    this.report(fiber, "CircuitChanged", { from: current._tag, to: "Closed", cause: byObserving, at })
+    return more
+  }
+
+  /** Every transition from now on, after the present state; each run of the stream follows by itself. */
+  get transitions(): Stream.Stream<Transition> {
+    return streamOf(
+      (fiber, to) => this.follow(fiber, to),
+      (to) => this.followers.remove(to)
     )
-    const retryAfter = state === "Open" ? Option.some(Duration.millis(retryAfterMillis)) : Option.none()
-    return { state, calls, failures, failureRate: calls === 0 ? 0 : failures / calls, openings, probing, retryAfter }
+  }
+
+  /** Ends every run of `transitions`. */
+  close(): void {
+    this.followers.close()
+  }
+
+  private follow(fiber: AnyFiber, to: Follower): Effect.Effect<void> {
+    const at = nowMillis(fiber)
+    const more = this.pass(fiber, at)
+    const { _tag } = this.cell.current
+    const observing = this.observation.current !== undefined
+    this.followers.add(to, { from: _tag, to: _tag, cause: present, at, observing })
+    return more
+  }
+
+  /** Takes the steps that the clock alone has made due, so that whatever is done now comes after them. */
+  private pass(fiber: AnyFiber, now: number): Effect.Effect<void> {
+    const step = Machine.elapse(this.numbers.machine, this.cell.current, now)
+    if (step === undefined) return Effect.void
+    const [transition, next] = step
+    MutableRef.set(this.cell, next)
+    this.changed(fiber, transition)
+    const more = this.pass(fiber, now)
+    return transition.to === "Open" ? Effect.zipRight(this.redraw(fiber), more) : more
+  }
+
+  /** A step by hand, which also ends the observing. */
+  private byHand(
+    fiber: AnyFiber,
+    step: (state: Machine.State, now: number) => readonly [Machine.Transition | undefined, Machine.State]
+  ): Effect.Effect<void> {
+    const at = nowMillis(fiber)
+    const more = this.pass(fiber, at)
+    const { _tag: from } = this.cell.current
+    const wasObserving = this.observation.current !== undefined
+    const [transition, next] = step(this.cell.current, at)
+    MutableRef.set(this.cell, next)
+    MutableRef.set(this.observation, undefined)
+    if (transition === undefined && !wasObserving) return more
+    const cause = transition?.cause ?? reset
+    this.followers.tell({ from, to: next._tag, cause, at, observing: false })
+    this.report(fiber, "CircuitChanged", { from: wasObserving ? "Closed" : from, to: next._tag, cause, at })
+    return more
+  }
+
+  /** Lets a call through that is only observed to be refused. */
+  private permitAgainst(
+    fiber: AnyFiber,
+    observation: Observation.Observation,
+    { retryAfterMillis: retryAfter }: Machine.Rejected,
+    at: number
+  ): Permit {
+    MutableRef.set(this.observation, Observation.refused(observation))
+    const { name: policy } = this
+    Telemetry.publish(fiber, () => ({ _tag: "RejectionObserved", policy, at, by: "circuit", retryAfter }))
+    return { generation: this.cell.current.generation, startedMillis: at, wouldReject: true }
+  }
+
+  private endedAgainst({ generation }: Permit, { _tag }: Outcome.Outcome, lastedMillis: number): void {
+    const isSlow = lastedMillis >= TripPolicy.slowerThanMillis(this.numbers.machine.tripPolicy)
+    MutableRef.update(this.observation, (observation) =>
+      observation === undefined ? undefined : Observation.ended(observation, generation, _tag, isSlow)
+    )
   }
 
   /** One random number for each opening, drawn ahead so that an opening is decided in one step. */
@@ -174,27 +238,30 @@ export class Circuit {
     return new CircuitOpen({ policy, state, retryAfter, reason })
   }
 
-  /** Reports that the circuit went from one state to another. */
-  private changed(fiber: AnyFiber, { atMillis, cause, from, to }: Machine.Transition): void {
+  /** Tells of a transition that the machine took by itself. */
+  private changed(fiber: AnyFiber, { atMillis: at, cause, from, to }: Machine.Transition): void {
+    const observing = this.observation.current !== undefined
+    this.followers.tell({ from, to, cause, at, observing })
+    this.report(fiber, observing ? "ChangeObserved" : "CircuitChanged", { from, to, cause, at })
+  }
+
+  private report(
+    fiber: AnyFiber,
+    _tag: "CircuitChanged" | "ChangeObserved",
+    change: Pick<Telemetry.CircuitChanged, "from" | "to" | "cause" | "at">
+  ): void {
     const { current } = this.cell
-    const openFor = current._tag === "Open" ? current.openMillis : 0
+    const openFor = current._tag === "Open" && change.to === "Open" ? current.openMillis : 0
     const { name: policy } = this
     const { openings } = current
-    Telemetry.publish(fiber, () => ({
-      _tag: "CircuitChanged",
-      policy,
-      at: atMillis,
-      from,
-      to,
-      cause,
-      openings,
-      openFor
-    }))
+    Telemetry.publish(fiber, () => ({ _tag, policy, ...change, openings, openFor }))
   }
 }
 
 const hintMillis = (outcome: Outcome.Outcome): number =>
-  Option.match(Outcome.retryAfter(outcome), { onNone: () => 0, onSome: Duration.toMillis })
+  outcome._tag === "Success"
+    ? 0
+    : Option.match(Outcome.retryAfter(outcome), { onNone: () => 0, onSome: Duration.toMillis })
 
 /** Whether a permit was to be had at once. */
 export const isPermit = (answer: Permit | Effect.Effect<Permit, CircuitOpen>): answer is Permit =>
@@ -210,19 +277,23 @@ const byCallersDeadline = (fiber: AnyFiber, now: number, exit: Exit.Exit<unknown
   )
 }
 
-/** Settles what an admitted call ended with, and gives it to its caller. */
+/**
+ * Settles what an admitted call ended with, and gives it to its caller. `lastedMillis`: how long its last attempt lasted;
+ * by default all of it.
+ */
 export const settleExit = <A, E>(
   fiber: AnyFiber,
   circuit: Circuit,
   permit: Permit,
   judge: Judge<A, E>,
-  exit: Exit.Exit<A, E>
+  exit: Exit.Exit<A, E>,
+  lastedMillis?: number
 ): Effect.Effect<A, E> => {
   const now = nowMillis(fiber)
   const verdict =
     exit._tag === "Failure" && (Outcome.wasCutShort(exit) || byCallersDeadline(fiber, now, exit))
-      ? { outcome: circuit.cutShort(now, permit), exit }
+      ? { outcome: circuit.cutShort(now, permit, lastedMillis), exit }
       : judge(fiber, exit)
-  const more = circuit.settle(fiber, now, permit, verdict.outcome)
+  const more = circuit.settle(fiber, now, permit, verdict.outcome, lastedMillis)
   return more === undefined ? verdict.exit : Effect.zipRight(more, verdict.exit)
 }

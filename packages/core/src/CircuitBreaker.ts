@@ -10,29 +10,47 @@
  * a probe would be let through. A call cut short from outside (an interruption, or a deadline that a caller set) counts
  * as a failure only if the dependency had had its `patience`: a caller in a hurry cannot open the circuit for everybody.
  *
+ * By hand a circuit is isolated, disabled, reset, or told only to observe: then it refuses nothing and counts what it
+ * would have refused, so that a rule can be tried on real calls. `transitions` tells each change as it is taken.
+ *
  * Source: Michael Nygard, "Release It!", 2nd edition, 2018. Names follow Effect 4's `CircuitBreaker`.
  */
-import { Effect, Exit, Predicate, Random, type Scope } from "effect"
+import { Effect, Exit, Predicate, Random, type Scope, type Stream } from "effect"
 import { dual } from "effect/Function"
-import { Circuit, type CircuitOpen, isPermit, type Permit, settleExit, type Snapshot, type State } from "./Circuit.js"
+import { Circuit, isPermit, type Permit, settleExit, type State } from "./Circuit.js"
+import type { CircuitOpen } from "./CircuitOpen.js"
 import * as CircuitOptions from "./CircuitOptions.js"
+import type { Snapshot } from "./CircuitSnapshot.js"
 import { Classifier, type Judge, judgeBy } from "./Classifier.js"
 import { nowMillis } from "./FiberTime.js"
 import * as InvalidOptions from "./InvalidOptions.js"
 import type * as Outcome from "./Outcome.js"
 import { Base, type Policy } from "./policy/Model.js"
 import * as PolicyRegistry from "./PolicyRegistry.js"
+import type { Transition } from "./Transitions.js"
 
-export { CircuitOpen, type Permit, type Reason, type Snapshot, type State } from "./Circuit.js"
+export type { Permit, State } from "./Circuit.js"
+export { CircuitOpen, type Reason } from "./CircuitOpen.js"
+export type { Snapshot } from "./CircuitSnapshot.js"
+export type { HalfOpenOptions } from "./CircuitOptions.js"
+export type { Observed } from "./Observation.js"
+export type { OpenDuration } from "./Openings.js"
+export type { Cause, Transition } from "./Transitions.js"
 export {
+  any,
+  type AnyOf,
+  type Consecutive,
   consecutive,
   count,
-  type HalfOpenOptions,
+  type Rate,
   rate,
+  type Rule,
+  type Slow,
+  slow,
   time,
   type TripPolicy,
   type WindowOptions
-} from "./CircuitOptions.js"
+} from "./TripOptions.js"
 
 /** The options of a circuit breaker. */
 export interface Options extends CircuitOptions.Options {
@@ -51,8 +69,27 @@ const CircuitTypeId: unique symbol = Symbol.for("@effect-resilience/core/Circuit
 /** A circuit breaker: its one error is `CircuitOpen`; `state` and `snapshot` are as of the moment they are run. */
 export interface CircuitBreaker extends Policy<CircuitOpen> {
   readonly [CircuitTypeId]: Circuit
+  /** Of a circuit that only observes: what it would be. */
   readonly state: Effect.Effect<State>
   readonly snapshot: Effect.Effect<Snapshot>
+  /**
+   * Every transition as it is taken, beginning with the present state (`from` and `to` are that state, the cause is
+   * `Present`). What the clock makes due is taken at the next call, with `at` the moment it became due. A follower that
+   * is more than 64 transitions behind loses the oldest. Ends when the breaker's scope closes.
+   */
+  readonly transitions: Stream.Stream<Transition>
+  /** By hand: every call is refused. Until `reset`, `disable` or `observe`. */
+  readonly isolate: Effect.Effect<void>
+  /** By hand: every call is let through and counted, and the circuit never opens. Until `reset`, `isolate` or `observe`. */
+  readonly disable: Effect.Effect<void>
+  /**
+   * By hand: nothing is refused or kept from being repeated. The circuit goes on by the calls that it would have let
+   * through; the others, and what became of them, are counted apart, in the snapshot's `observed`, and reported as
+   * `RejectionObserved` and `ChangeObserved`. Until `reset`, `isolate` or `disable`.
+   */
+  readonly observe: Effect.Effect<void>
+  /** By hand: closed, nothing counted, and what calls under way end with changes nothing; however the circuit was set. */
+  readonly reset: Effect.Effect<void>
   /** Run the effect under this breaker, with options for this call. */
   readonly protectWith: <A, E, R>(
     self: Effect.Effect<A, E, R>,
@@ -99,6 +136,21 @@ class Breaker extends Base implements CircuitBreaker {
   get snapshot(): Effect.Effect<Snapshot> {
     return Effect.withFiberRuntime((fiber) => Effect.succeed(this[CircuitTypeId].snapshot(fiber)))
   }
+  get transitions(): Stream.Stream<Transition> {
+    return this[CircuitTypeId].transitions
+  }
+  get isolate(): Effect.Effect<void> {
+    return Effect.withFiberRuntime((fiber) => this[CircuitTypeId].isolate(fiber))
+  }
+  get disable(): Effect.Effect<void> {
+    return Effect.withFiberRuntime((fiber) => this[CircuitTypeId].disable(fiber))
+  }
+  get observe(): Effect.Effect<void> {
+    return Effect.withFiberRuntime((fiber) => this[CircuitTypeId].observe(fiber))
+  }
+  get reset(): Effect.Effect<void> {
+    return Effect.withFiberRuntime((fiber) => this[CircuitTypeId].reset(fiber))
+  }
 }
 
 /** Makes a breaker of settings that were checked, and registers it while the scope lives. */
@@ -107,8 +159,14 @@ export const fromSettings = (
   settings: CircuitOptions.Settings,
   classifier: Classifier
 ): Effect.Effect<CircuitBreaker, never, Scope.Scope> =>
-  Effect.flatMap(Random.next, (random) =>
-    PolicyRegistry.register(new Breaker(new Circuit(name, settings, random), classifier))
+  Effect.flatMap(Effect.zip(CircuitOptions.numbers(name, settings), Random.next), ([numbers, random]) =>
+    Effect.flatMap(
+      Effect.acquireRelease(
+        Effect.sync(() => new Circuit(name, numbers, random)),
+        (circuit) => Effect.sync(() => circuit.close())
+      ),
+      (circuit) => PolicyRegistry.register(new Breaker(circuit, classifier))
+    )
   )
 
 /** The circuit inside a breaker, for compositions that take its steps themselves. */

@@ -38,6 +38,11 @@ export class Classifier {
     private readonly own: Outcome.Classify | undefined
   ) {}
 
+  /** Whether exits count as `Outcome.classify` says, so that a success is one. */
+  get isDefault(): boolean {
+    return this.own === undefined
+  }
+
   /** The same, with another classifier for a call. */
   readonly with = (classify: Outcome.Classify | undefined): Classifier =>
     classify === undefined ? this : new Classifier(this.policy, classify)

@@ -18,7 +18,8 @@ export abstract class Resident<T extends Resident<T>> {
 
 /** How long a circuit forbids its instance to go, as far as can be foreseen: until its next probe is due. */
 const heldMillis = (fiber: AnyFiber, breaker: CircuitBreaker): number => {
-  const { probing, retryAfter, state } = circuitOf(breaker).snapshot(fiber)
+  const { observed, probing, retryAfter, state } = circuitOf(breaker).snapshot(fiber)
+  if (Option.isSome(observed)) return Infinity
   if (state === "Closed" || (state === "HalfOpen" && probing === 0)) return 0
   return Option.match(retryAfter, { onNone: () => Infinity, onSome: Duration.toMillis })
 }

@@ -100,6 +100,12 @@ export function every(checks: Readonly<Record<string, Checked<unknown>>>): Check
   return problems.length > 0 ? Either.left(problems) : Either.all(checks)
 }
 
+/** The same of a list. */
+export const all = <A>(checks: ReadonlyArray<Checked<A>>): Checked<ReadonlyArray<A>> => {
+  const problems = checks.flatMap((checked) => (Either.isLeft(checked) ? checked.left : []))
+  return problems.length > 0 ? Either.left(problems) : Either.all(checks)
+}
+
 /** The checked options, or death by `InvalidOptions`. */
 export const orDie = <A>(policy: string, checked: Checked<A>): Effect.Effect<A> =>
   Either.match(checked, {

@@ -24,7 +24,7 @@ import { detached } from "./Deadline.js"
 import { Instances, type Made, type Snapshot } from "./Instances.js"
 import * as InvalidOptions from "./InvalidOptions.js"
 import * as Occupancy from "./Occupancy.js"
-import type { Policy } from "./policy/Model.js"
+import { Base, type Policy } from "./policy/Model.js"
 import * as PolicyRegistry from "./PolicyRegistry.js"
 
 export type { Snapshot } from "./Instances.js"
@@ -73,19 +73,15 @@ class KeyedPolicies<K, E> {
         Effect.withFiberRuntime<A, E | E2, R>((fiber) => {
           if (this.instances.isClosed) return Effect.interrupt
           const { before, instance } = this.instances.pin(fiber, key)
-          const holder = Occupancy.make(() => this.instances.unpin(fiber, instance))
-          const { holders } = Context.get(fiber.currentContext, Occupancy.Occupancy)
+          const { letGo, ...holder } = Occupancy.make(() => this.instances.unpin(fiber, instance))
+          // Late, because making the policy may be what says that somebody may take hold; and a policy may throw.
           const under = ({ policy }: Made<E>) =>
-            Effect.provideService(restore(policy.protect(self)), Occupancy.Occupancy, { holders: [...holders, holder] })
-          const call = Effect.suspend(() =>
-            instance.made === undefined
-              ? Effect.flatMap(restore(Deferred.await(instance.answer)), under)
-              : under(instance.made)
-          )
-          return Effect.ensuring(
-            before.length === 0 ? call : Effect.zipRight(Effect.all(before, { discard: true }), call),
-            Effect.sync(holder.letGo)
-          )
+            Effect.suspend(() => Occupancy.publishedIfWanted(fiber, restore(policy.protect(self)), holder))
+          const { made } = instance
+          const call =
+            made === undefined ? Effect.flatMap(restore(Deferred.await(instance.answer)), under) : under(made)
+          const prepared = before.length === 0 ? call : Effect.zipRight(Effect.all(before, { discard: true }), call)
+          return Occupancy.untilEnded({ work: prepared, letGo })
         })
       )
 
@@ -179,3 +175,36 @@ export const protect: {
 } = dual(3, <A, E, R, K, P extends Policy<unknown>>(self: Effect.Effect<A, E, R>, keyed: Keyed<K, P>, key: K) =>
   keyed.protect(key)(self)
 )
+
+class OfKey<E> extends Base implements Policy<E> {
+  constructor(
+    name: string,
+    readonly protect: Policy<E>["protect"]
+  ) {
+    super(name)
+  }
+}
+
+/**
+ * The policy of a key as a value, for what takes a policy: `Policy.all`, `Policy.protectStream`. It asks the Keyed at each
+ * call, so it may be kept when the instance has gone. Its name is that of the Keyed.
+ *
+ * @example
+ * ```ts
+ * import { Bulkhead, Keyed, Policy } from "@effect-resilience/core"
+ * import { Effect, Stream } from "effect"
+ *
+ * const program = Effect.gen(function* () {
+ *   const tenants = yield* Keyed.make("exports", {
+ *     lookup: (tenant: string) => Bulkhead.make(tenant, { maxConcurrent: 2 }),
+ *     capacity: 100,
+ *     idleTimeToLive: "1 hour"
+ *   })
+ *   const rows = Stream.make("row 1", "row 2").pipe(Policy.protectStream(Keyed.forKey(tenants, "acme")))
+ *   return yield* Stream.runCollect(rows)
+ * })
+ * Effect.runPromise(Effect.scoped(program)).then(console.log)
+ * ```
+ */
+export const forKey = <K, P extends Policy<unknown>>(keyed: Keyed<K, P>, key: K): Policy<Policy.Error<P>> =>
+  new OfKey<Policy.Error<P>>(keyed.name, keyed.protect(key))

@@ -1,8 +1,12 @@
 /**
  * How work that goes on after its caller was answered keeps the permits that were taken for it: whoever holds a permit
  * publishes a holder, and work that is abandoned takes hold of it until it has really ended.
+ *
+ * Publishing costs several times what the rest of a permit does, so it is done only where somebody may take hold: inside
+ * what asks for it, and everywhere once something was made that abandons work.
  */
-import { Context } from "effect"
+import { Context, Effect, Exit } from "effect"
+import type { AnyFiber } from "./FiberTime.js"
 
 /** Keeps something until every hold on it has been let go. */
 export interface Holder {
@@ -10,12 +14,27 @@ export interface Holder {
   readonly hold: () => () => void
 }
 
-/** The holders that stand around this point of the program. */
+/** The holders that stand around this point of the program, and whether those inside it may be taken hold of. */
 export class Occupancy extends Context.Reference<Occupancy>()("@effect-resilience/core/Occupancy", {
-  defaultValue: (): { readonly holders: ReadonlyArray<Holder> } => ({ holders: [] })
+  defaultValue: (): { readonly holders: ReadonlyArray<Holder>; readonly wanted: boolean } => ({
+    holders: [],
+    wanted: false
+  })
 }) {}
 
-/** A holder that calls `free` when the last hold is let go; it is made with one hold, which `letGo` lets go. */
+let abandons = false
+
+/** Says that from now on work may be abandoned anywhere. */
+export const mayBeAbandoned: Effect.Effect<void> = Effect.sync(() => {
+  abandons = true
+})
+
+const nothing = (): void => {}
+
+/**
+ * A holder that calls `free` when the last hold is let go; it is made with one hold, which `letGo` lets go. A hold that is
+ * taken after that is on nothing: what was forked by a call that has ended may still know its holder.
+ */
 export const make = (free: () => void): Holder & { readonly letGo: () => void } => {
   let holds = 1
   const letGo = () => {
@@ -23,8 +42,91 @@ export const make = (free: () => void): Holder & { readonly letGo: () => void } 
     if (holds === 0) free()
   }
   const hold = () => {
+    if (holds === 0) return nothing
     holds++
     return letGo
   }
   return { hold, letGo }
 }
+
+/** Work that occupies something, and what is to be called once when it has ended. */
+export interface Occupied<A, E, R> {
+  readonly work: Effect.Effect<A, E, R>
+  readonly letGo: () => void
+}
+
+const isWanted = (fiber: AnyFiber): boolean => abandons || Context.get(fiber.currentContext, Occupancy).wanted
+
+const published = <A, E, R>(fiber: AnyFiber, work: Effect.Effect<A, E, R>, holder: Holder): Effect.Effect<A, E, R> => {
+  const around = Context.get(fiber.currentContext, Occupancy)
+  return Effect.provideService(work, Occupancy, { ...around, holders: [...around.holders, holder] })
+}
+
+/** Publishes a holder around the work, where somebody may take hold of it. */
+export const publishedIfWanted = <A, E, R>(
+  fiber: AnyFiber,
+  work: Effect.Effect<A, E, R>,
+  holder: Holder
+): Effect.Effect<A, E, R> => (isWanted(fiber) ? published(fiber, work, holder) : work)
+
+/** Work with a holder around it that calls `free` at its end, if that is wanted; else the work as it is. */
+export const occupied = <A, E, R>(fiber: AnyFiber, work: Effect.Effect<A, E, R>, free: () => void): Occupied<A, E, R> =>
+  isWanted(fiber) ? occupiedByAll(fiber, work, free) : { work, letGo: free }
+
+const occupiedByAll = <A, E, R>(fiber: AnyFiber, work: Effect.Effect<A, E, R>, free: () => void): Occupied<A, E, R> => {
+  const holder = make(free)
+  return { work: published(fiber, work, holder), letGo: holder.letGo }
+}
+
+/** Runs work that occupies something, in an uninterruptible region, and lets go of that when it has ended. */
+export const untilEnded = <A, E, R>({ letGo, work }: Occupied<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.matchCauseEffect(work, {
+    onSuccess: (value) => {
+      letGo()
+      return Exit.succeed(value)
+    },
+    onFailure: (cause) => {
+      letGo()
+      return Exit.failCause(cause)
+    }
+  })
+
+/** Runs work that occupies something, in an uninterruptible region, and calls `free` when it has ended. */
+export type Occupy = <A, E, R>(
+  fiber: AnyFiber,
+  work: Effect.Effect<A, E, R>,
+  free: () => void
+) => Effect.Effect<A, E, R>
+
+/** Until the work has ended, and where somebody may take hold of it, all that was abandoned inside. */
+export const occupying: Occupy = (fiber, work, free) => untilEnded(occupied(fiber, work, free))
+
+/** Until the work and all that was abandoned inside has ended. */
+export const occupyingAll: Occupy = (fiber, work, free) => untilEnded(occupiedByAll(fiber, work, free))
+
+/** Takes hold of all that stand around; call what it gives once to let go. */
+const holdAll = (fiber: AnyFiber): (() => void) => {
+  const holds = Context.get(fiber.currentContext, Occupancy).holders.map((holder) => holder.hold())
+  return () => holds.forEach((letGo) => letGo())
+}
+
+/**
+ * Lets the caller go when it is interrupted. The work is interrupted as well if `then` says so, else it runs to its end;
+ * either way it keeps every permit that was taken for it until it has ended.
+ */
+export const abandonable = <A, E, R>(
+  self: Effect.Effect<A, E, R>,
+  then: "interrupt" | "run on"
+): Effect.Effect<A, E, R> =>
+  Effect.uninterruptibleMask((restore) =>
+    Effect.withFiberRuntime<A, E, R>((fiber) =>
+      Effect.flatMap(Effect.forkDaemon(then === "interrupt" ? restore(self) : self), (work) =>
+        Effect.onInterrupt(restore(Effect.flatten(work.await)), () =>
+          Effect.suspend(() => {
+            work.addObserver(holdAll(fiber))
+            return then === "interrupt" ? work.interruptAsFork(fiber.id()) : Effect.void
+          })
+        ).pipe(Effect.zipLeft(work.inheritAll))
+      )
+    )
+  )

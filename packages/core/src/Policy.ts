@@ -22,6 +22,7 @@ export type { RuleToOpen, TimeToOpen } from "./policy/Opening.js"
 export type { Pool, StandardOptions } from "./policy/Options.js"
 export { type Protected, protectService, protectServiceAs, type ProtectServiceOptions } from "./policy/Service.js"
 export { type Overrides, standard, type Standard, type StandardError } from "./policy/Standard.js"
+export { protectScoped, protectStream } from "./policy/Streams.js"
 export type { Rule, Surroundings, Trap } from "./policy/Traps.js"
 
 class Composition<E> extends Base implements AnyPolicy<E> {
@@ -116,7 +117,8 @@ export const layer = <I>(tag: Context.Tag<I, Standard>, name: string, options: S
  * for a policy named `payment`. The variables are `DEADLINE`, `TIMEOUT`, `RETRY_MAX_RETRIES`, `RETRY_BASE`, `RETRY_CAP`,
  * `RETRY_MAX_RETRY_AFTER`, `CIRCUIT_BREAKER_CONSECUTIVE`, or `CIRCUIT_BREAKER_RATE`, `CIRCUIT_BREAKER_WINDOW` and
  * `CIRCUIT_BREAKER_MINIMUM_CALLS`, `CIRCUIT_BREAKER_OPEN_DURATION`, `BULKHEAD_MAX_CONCURRENT`, `BULKHEAD_MAX_QUEUE`,
- * `BULKHEAD_MAX_WAIT`. Fails with a `ConfigError` that names every variable whose value is not allowed.
+ * `BULKHEAD_MAX_WAIT`. Those on failures take the place of every rule on failures in `defaults`, rules on slow calls
+ * stay. Fails with a `ConfigError` that names every variable whose value is not allowed.
  */
 export const layerConfig = <I>(
   tag: Context.Tag<I, Standard>,

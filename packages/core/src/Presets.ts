@@ -6,7 +6,7 @@
  * Retries are for operations that may be repeated: set `retry: "none"` for those that may not.
  */
 import * as Backoff from "./Backoff.js"
-import { rate, time } from "./CircuitOptions.js"
+import { rate, time } from "./TripOptions.js"
 
 const quick = Backoff.fullJitter({ base: "50 millis", cap: "200 millis" })
 const usual = Backoff.fullJitter({ base: "100 millis", cap: "1 second" })

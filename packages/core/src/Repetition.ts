@@ -56,6 +56,14 @@ export const run = <A, E, R, In, R2>(
   plan: Plan<A, E, In, R2>
 ): Effect.Effect<A, E, R | R2> => attempt(self, plan, 1, plan.schedule.initial)
 
+/** As `run`, from where the first run has ended on; an exit where it is not made again. */
+export const afterFirst = <A, E, R, In, R2>(
+  self: Effect.Effect<A, E, R>,
+  plan: Plan<A, E, In, R2>,
+  fiber: AnyFiber,
+  answer: Exit.Exit<A, E>
+): Effect.Effect<A, E, R | R2> => afterAttempt(self, plan, 1, plan.schedule.initial, fiber, answer)
+
 const attempt = <A, E, R, In, R2>(
   self: Effect.Effect<A, E, R>,
   plan: Plan<A, E, In, R2>,

@@ -8,6 +8,7 @@
 import type { CircuitBreaker as Machine } from "@effect-resilience/machines"
 import { Context, Layer } from "effect"
 import type { AnyFiber } from "./FiberTime.js"
+import type { Cause } from "./Transitions.js"
 
 interface Common {
   /** The name of the policy. */
@@ -44,16 +45,24 @@ export interface DeadlineMissed extends Common {
   readonly budget: number
 }
 
-/** A circuit went from one state to another. */
-export interface CircuitChanged extends Common {
-  readonly _tag: "CircuitChanged"
+interface Change extends Common {
   readonly from: Machine.StateName
   readonly to: Machine.StateName
-  readonly cause: Machine.Cause
+  readonly cause: Cause
   /** How many openings in a row there were. */
   readonly openings: number
   /** How long it is open, in milliseconds; 0 unless `to` is `Open`. */
   readonly openFor: number
+}
+
+/** A circuit went from one state to another, as its callers meet it: one that only observes is closed to them. */
+export interface CircuitChanged extends Change {
+  readonly _tag: "CircuitChanged"
+}
+
+/** A circuit that only observes would have gone from one state to another; its callers notice nothing. */
+export interface ChangeObserved extends Change {
+  readonly _tag: "ChangeObserved"
 }
 
 /** A call was refused without asking the dependency; `retryAfter` in milliseconds, where known. */
@@ -61,6 +70,13 @@ export interface CallRejected extends Common {
   readonly _tag: "CallRejected"
   readonly by: "circuit" | "bulkhead" | "deadline"
   readonly retryAfter: number | undefined
+}
+
+/** A circuit that only observes would have refused a call, which went through; `retryAfter` in milliseconds. */
+export interface RejectionObserved extends Common {
+  readonly _tag: "RejectionObserved"
+  readonly by: "circuit"
+  readonly retryAfter: number
 }
 
 /** The caller got a degraded answer. */
@@ -92,7 +108,9 @@ export type Event =
   | CallTimedOut
   | DeadlineMissed
   | CircuitChanged
+  | ChangeObserved
   | CallRejected
+  | RejectionObserved
   | FallbackServed
   | FallbackFailed
   | UnclassifiedError

@@ -6,11 +6,11 @@
  * was answered. With `mode: "disconnect"` the caller is answered at the limit whatever the work does, and an enclosing
  * bulkhead keeps the permit until the work has really ended.
  */
-import { Context, Data, Duration, Effect, Option, type Scope } from "effect"
+import { Data, Duration, Effect, Option, type Scope } from "effect"
 import { dual } from "effect/Function"
 import { type AnyFiber, nowMillis } from "./FiberTime.js"
 import * as InvalidOptions from "./InvalidOptions.js"
-import { Occupancy } from "./Occupancy.js"
+import { abandonable, mayBeAbandoned } from "./Occupancy.js"
 import * as Outcome from "./Outcome.js"
 import { Base, type Policy } from "./policy/Model.js"
 import * as PolicyRegistry from "./PolicyRegistry.js"
@@ -57,27 +57,9 @@ export const timedOut = (fiber: AnyFiber, policy: string, millis: number): Timed
   return new TimedOut({ policy, limit: Duration.millis(millis), retryAfter: Option.none() })
 }
 
-/** Lets the caller go when it is interrupted; what goes on keeps every permit that was taken for it. */
-const abandonable = <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-  Effect.uninterruptibleMask((restore) =>
-    Effect.withFiberRuntime<A, E, R>((fiber) =>
-      Effect.flatMap(Effect.forkDaemon(restore(self)), (work) =>
-        Effect.onInterrupt(restore(Effect.flatten(work.await)), () =>
-          Effect.suspend(() => {
-            for (const holder of Context.get(fiber.currentContext, Occupancy).holders) {
-              const letGo = holder.hold()
-              work.addObserver(letGo)
-            }
-            return work.interruptAsFork(fiber.id())
-          })
-        ).pipe(Effect.zipLeft(work.inheritAll))
-      )
-    )
-  )
-
 const limit = <A, E, R>(self: Effect.Effect<A, E, R>, policy: string, millis: number, mode: Mode) =>
   Effect.withFiberRuntime<A, E | TimedOut, R>((fiber) =>
-    limited(mode === "wait" ? self : abandonable(self), millis, () => timedOut(fiber, policy, millis))
+    limited(mode === "wait" ? self : abandonable(self, "interrupt"), millis, () => timedOut(fiber, policy, millis))
   )
 
 class TimeoutPolicy extends Base implements Timeout {
@@ -111,7 +93,10 @@ class TimeoutPolicy extends Base implements Timeout {
  */
 export const make = (name: string, options: Options): Effect.Effect<Timeout, never, Scope.Scope> =>
   Effect.flatMap(InvalidOptions.orDie(name, InvalidOptions.span("duration", options.duration)), (millis) =>
-    PolicyRegistry.register(new TimeoutPolicy(name, millis, options.mode ?? "wait"))
+    Effect.zipRight(
+      options.mode === "disconnect" ? mayBeAbandoned : Effect.void,
+      PolicyRegistry.register(new TimeoutPolicy(name, millis, options.mode ?? "wait"))
+    )
   )
 
 /**

@@ -19,7 +19,8 @@ import { canLimitItself, Region, withOwnChildren } from "./SameFiber.js"
 /** Marks the errors that say a limit was reached. */
 export const LimitTypeId: unique symbol = Symbol.for("@effect-resilience/core/Limit")
 
-type Restore = <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+/** Puts a part of an uninterruptible region back to what its caller was. */
+export type Restore = <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
 
 /** Runs the effect for no longer than so many milliseconds, Infinity for ever. */
 export const limited = <A, E, R, E2>(
@@ -36,7 +37,7 @@ export const limited = <A, E, R, E2>(
       )
 
 /** A limit, and where the work is that it is put on: in an uninterruptible region of the fiber. */
-interface Limit<E> {
+export interface Limit<E> {
   readonly fiber: AnyFiber
   readonly restore: Restore
   readonly startedMillis: number
@@ -46,19 +47,39 @@ interface Limit<E> {
 
 /** As `limited`, in an uninterruptible region. */
 const limitedIn = <A, E, R, E2>(limit: Limit<E2>, self: Effect.Effect<A, E, R>): Effect.Effect<A, E | E2, R> => {
+  const alarm = armed(limit)
+  if (alarm !== undefined) return byAlarm(limit, alarm, self)
   const work = withOwnChildren(limit.fiber, self)
-  if (!canLimitItself(limit.fiber)) return besideTimer(limit, work)
-  const clock = Context.get(limit.fiber.currentDefaultServices, Clock.Clock)
-  return LiveTimers.isLive(clock) ? byAlarm(limit, work, clock) : bySleeper(limit, work)
+  return canLimitItself(limit.fiber) ? bySleeper(limit, work) : besideTimer(limit, work)
 }
 
-class LimitAlarm extends LiveTimers.Alarm {
-  constructor(private readonly region: Region) {
+/** A limit that the caller's own fiber is under, which an alarm interrupts. */
+export class Armed<E> extends LiveTimers.Alarm {
+  private readonly region: Region
+  constructor(private readonly limit: Limit<E>) {
     super()
+    this.region = new Region(limit.fiber)
   }
   override ring(): void {
     this.region.reached()
   }
+  /** Calls the limit off, and gives what the caller is told once the work has ended: the exit itself if all is well. */
+  end<A, E2>(exit: Exit.Exit<A, E2>): Effect.Effect<A, E | E2> {
+    LiveTimers.callOff(this)
+    return answer(this.limit, this.region, exit)
+  }
+}
+
+/**
+ * Sets the limit's alarm, if the fiber can limit itself and the clock is live. The work must begin in the same
+ * synchronous step, in `Limit.restore` and `withOwnChildren`, and whatever it ends with must be told to `Armed.end`.
+ */
+export const armed = <E>(limit: Limit<E>): Armed<E> | undefined => {
+  const clock = Context.get(limit.fiber.currentDefaultServices, Clock.Clock)
+  if (!LiveTimers.isLive(clock) || !canLimitItself(limit.fiber)) return undefined
+  const alarm = new Armed(limit)
+  LiveTimers.set(clock, alarm, limit.startedMillis, limit.millis)
+  return alarm
 }
 
 const saysLimitReached = <A, E>(exit: Exit.Exit<A, E>): boolean =>
@@ -75,22 +96,14 @@ const answer = <A, E, E2>(limit: Limit<E2>, region: Region, exit: Exit.Exit<A, E
     : region.end(exit, late(limit))
 
 const byAlarm = <A, E, R, E2>(
-  limit: Limit<E2>,
-  self: Effect.Effect<A, E, R>,
-  clock: Clock.Clock
-): Effect.Effect<A, E | E2, R> => {
-  const region = new Region(limit.fiber)
-  const alarm = new LimitAlarm(region)
-  LiveTimers.set(clock, alarm, limit.startedMillis, limit.millis)
-  const end = (exit: Exit.Exit<A, E>) => {
-    LiveTimers.callOff(alarm)
-    return answer(limit, region, exit)
-  }
-  return Effect.matchCauseEffect(limit.restore(self), {
-    onSuccess: (value) => end(Exit.succeed(value)),
-    onFailure: (cause) => end(Exit.failCause(cause))
+  { fiber, restore }: Limit<E2>,
+  alarm: Armed<E2>,
+  self: Effect.Effect<A, E, R>
+): Effect.Effect<A, E | E2, R> =>
+  Effect.matchCauseEffect(restore(withOwnChildren(fiber, self)), {
+    onSuccess: (value) => alarm.end(Exit.succeed(value)),
+    onFailure: (cause) => alarm.end(Exit.failCause(cause))
   })
-}
 
 const bySleeper = <A, E, R, E2>(limit: Limit<E2>, self: Effect.Effect<A, E, R>): Effect.Effect<A, E | E2, R> => {
   const { fiber, millis, restore } = limit

@@ -41,10 +41,14 @@ export class WaitingLine {
   readonly release = (): void => {
     const [outcome, next] = Machine.release(this.numbers)
     this.numbers = next
-    const { first } = this
-    if (outcome === "Freed" || first === undefined) return
-    this.unlink(first, "served")
-    first.wake()
+    if (outcome === "HandedOver") this.serveFirst()
+  }
+
+  /** From now on so many may have a permit at a time. */
+  readonly resize = (limit: number): void => {
+    const [handedOver, next] = Machine.resize(this.numbers, limit)
+    this.numbers = next
+    for (let served = 0; served < handedOver; served++) this.serveFirst()
   }
 
   /**
@@ -72,6 +76,13 @@ export class WaitingLine {
         return Effect.failCause(cause)
       })
     )
+  }
+
+  private serveFirst(): void {
+    const { first } = this
+    if (first === undefined) return
+    this.unlink(first, "served")
+    first.wake()
   }
 
   private unlink(waiter: Waiter, state: "served" | "gone"): void {

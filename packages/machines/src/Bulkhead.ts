@@ -27,18 +27,38 @@ export const initial = (config: { readonly limit: number; readonly maxQueue: num
   queued: 0
 })
 
+const numbers = ({ limit, maxQueue }: State, active: number, queued: number): State => ({
+  limit,
+  maxQueue,
+  active,
+  queued
+})
+
 /** A call arrives. */
 export const acquire = (state: State): readonly [Decision, State] => {
-  if (state.active < state.limit && state.queued === 0) return ["Admitted", { ...state, active: state.active + 1 }]
-  if (state.queued < state.maxQueue) return ["Queued", { ...state, queued: state.queued + 1 }]
+  const { active, limit, maxQueue, queued } = state
+  if (active < limit && queued === 0) return ["Admitted", numbers(state, active + 1, 0)]
+  if (queued < maxQueue) return ["Queued", numbers(state, active, queued + 1)]
   return ["Rejected", state]
 }
 
 /** A running call has ended. */
-export const release = (state: State): readonly [Release, State] =>
-  state.queued > 0 && state.active <= state.limit
-    ? ["HandedOver", { ...state, queued: state.queued - 1 }]
-    : ["Freed", { ...state, active: state.active - 1 }]
+export const release = (state: State): readonly [Release, State] => {
+  const { active, limit, queued } = state
+  return queued > 0 && active <= limit
+    ? ["HandedOver", numbers(state, active, queued - 1)]
+    : ["Freed", numbers(state, active - 1, queued)]
+}
 
 /** One that waited has gone without a permit. */
-export const leave = (state: State): State => ({ ...state, queued: state.queued - 1 })
+export const leave = (state: State): State => numbers(state, state.active, state.queued - 1)
+
+/**
+ * From now on `limit` (>= 1) calls may run at a time. Calls that run go on, more of them than that if it is less than it
+ * was; if it is more, so many of those who wait are let through at once.
+ */
+export const resize = (state: State, limit: number): readonly [handedOver: number, State] => {
+  const { active, maxQueue, queued } = state
+  const handedOver = Math.min(queued, Math.max(0, limit - active))
+  return [handedOver, { limit, maxQueue, active: active + handedOver, queued: queued - handedOver }]
+}

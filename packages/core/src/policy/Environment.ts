@@ -4,8 +4,8 @@
  */
 import { Config, ConfigError, Effect, Either, Option } from "effect"
 import * as Backoff from "../Backoff.js"
-import * as CircuitOptions from "../CircuitOptions.js"
 import { type Checked, fraction, integer, orDie, type Problem, span, spanOrNone } from "../InvalidOptions.js"
+import * as TripOptions from "../TripOptions.js"
 import { type Settings, type StandardOptions, strict } from "./Options.js"
 
 /** Unlike `Number` it finds none in an empty text. */
@@ -75,21 +75,26 @@ const backoff = (given: Given): Backoff.Backoff | undefined =>
         cap: given.RETRY_CAP ?? Math.max(2_000, given.RETRY_BASE ?? 0)
       })
 
-const tripPolicy = (
-  given: Given,
-  own: CircuitOptions.TripPolicy | undefined
-): CircuitOptions.TripPolicy | undefined => {
-  if (given.CIRCUIT_BREAKER_CONSECUTIVE !== undefined) {
-    return CircuitOptions.consecutive(given.CIRCUIT_BREAKER_CONSECUTIVE)
-  }
-  if (rateNames.every((name) => given[name] === undefined)) return own
+/** What the variables say of failures; undefined if nothing. */
+const failureRule = (given: Given, own: ReadonlyArray<TripOptions.Rule>): TripOptions.Rule | undefined => {
+  if (given.CIRCUIT_BREAKER_CONSECUTIVE !== undefined) return TripOptions.consecutive(given.CIRCUIT_BREAKER_CONSECUTIVE)
+  if (rateNames.every((name) => given[name] === undefined)) return undefined
   const { CIRCUIT_BREAKER_MINIMUM_CALLS, CIRCUIT_BREAKER_RATE, CIRCUIT_BREAKER_WINDOW } = given
-  const rate = own?._tag === "Rate" ? own : CircuitOptions.defaultRate
-  return CircuitOptions.rate({
+  const rate = own.find((rule) => rule._tag === "Rate") ?? TripOptions.defaultRate
+  return TripOptions.rate({
     threshold: CIRCUIT_BREAKER_RATE ?? rate.threshold,
-    window: CIRCUIT_BREAKER_WINDOW === undefined ? rate.window : CircuitOptions.time(CIRCUIT_BREAKER_WINDOW),
+    window: CIRCUIT_BREAKER_WINDOW === undefined ? rate.window : TripOptions.time(CIRCUIT_BREAKER_WINDOW),
     minimumCalls: CIRCUIT_BREAKER_MINIMUM_CALLS ?? rate.minimumCalls
   })
+}
+
+/** The variables take the place of all rules on failures; rules on slow calls, which they do not speak of, stay. */
+const tripPolicy = (given: Given, own: TripOptions.TripPolicy | undefined): TripOptions.TripPolicy | undefined => {
+  const rules = own === undefined ? [] : own._tag === "Any" ? own.rules : [own]
+  const failing = failureRule(given, rules)
+  if (failing === undefined) return own
+  const slow = rules.filter((rule) => rule._tag === "Slow")
+  return slow.length === 0 ? failing : TripOptions.any(failing, ...slow)
 }
 
 const merged = (defaults: StandardOptions, given: Given): StandardOptions => ({
@@ -182,7 +187,9 @@ export const settings = (policy: string, defaults: StandardOptions): Effect.Effe
     const checked = strict(merged(defaults, given))
     if (Either.isRight(checked)) return checked.right
     // The defaults were fine by themselves: what does not fit is set, or does not fit the deadline that is.
-    const named = ({ allowed, option, value }: Problem) => {
+    const named = ({ allowed, option: path, value }: Problem) => {
+      // Of several rules the first is the variables' own.
+      const option = path.replace(".rules[0]", "")
       const name = names.find((each) => given[each] !== undefined && variables[each].option === option)
       return name === undefined
         ? ConfigError.InvalidData(

@@ -40,8 +40,13 @@ export interface Explanation {
 const tripText = ({ machine: { tripPolicy } }: NonNullable<Settings["circuit"]>): string =>
   tripPolicy._tag === "Any" ? tripPolicy.rules.map(ruleText).join(", or ") : ruleText(tripPolicy)
 
-const openText = ({ machine: { openMillis } }: NonNullable<Settings["circuit"]>): string =>
-  openMillis(1) === openMillis(2) ? span(openMillis(1)) : `${span(openMillis(1))} at first, then ${span(openMillis(2))}`
+const openText = ({ openings }: NonNullable<Settings["circuit"]>): string => {
+  if (openings._tag === "Scheduled") return "as long as its schedule says"
+  const [first, second = first, ...later] = openings.lengths
+  if (openings.lengths.every((millis) => millis === first)) return span(first)
+  const last = later.at(-1) ?? second
+  return `${span(first)} at first, then ${span(second)}${last === second ? "" : `, in the end ${span(last)}`}`
+}
 
 const lineText = ({ maxQueue, maxWaitMillis }: NonNullable<Settings["bulkhead"]>): string => {
   if (maxQueue === 0) return "nobody waits"

@@ -1,0 +1,213 @@
+/**
+ * One call through a standard policy, its layers fused.
+ *
+ * Composed of parts, each layer has an uninterruptible region, a frame, and readings of the clock of its own, and all of
+ * them together cost several times what the call does. Here they share one: permits are taken and the limit of the first
+ * attempt is set in one synchronous step, and what the attempt ended with is seen by timeout, retry, breaker and bulkhead
+ * in another. What only some calls need (a wait in line, a second attempt, a budget of the policy's own) is
+ * composed of the parts and costs nothing to the others. The order of the layers is that of `Standard`; what `Policy.all`
+ * of the same parts does, this does.
+ *
+ * A `Call` is mutable, and nobody has it but the one call: it goes from `enter` to `finish`, once.
+ */
+import { Deadline as Machine } from "@effect-resilience/machines"
+import { Context, Effect, Exit, FiberRef } from "effect"
+import type * as Bulkhead from "../Bulkhead.js"
+import { type Circuit, type CircuitOpen, isPermit, type Permit, settleExit } from "../Circuit.js"
+import type { Classifier } from "../Classifier.js"
+import { CurrentDeadline, type DeadlineExceeded, inForce, missed } from "../Deadline.js"
+import { type AnyFiber, nowMillis } from "../FiberTime.js"
+import * as Occupancy from "../Occupancy.js"
+import * as Repetition from "../Repetition.js"
+import * as Retry from "../Retry.js"
+import { withOwnChildren } from "../SameFiber.js"
+import { type TimedOut, timedOut } from "../Timeout.js"
+import { armed, type Armed, limited, type Restore } from "../Timer.js"
+import type { Settings } from "./Options.js"
+
+/** What a standard policy can refuse or fail with by itself. */
+export type StandardError = CircuitOpen | Bulkhead.BulkheadFull | TimedOut | DeadlineExceeded
+
+/** What all calls through a policy share. */
+export interface Way {
+  readonly name: string
+  readonly settings: Settings
+  readonly classifier: Classifier
+  readonly circuit: Circuit | undefined
+  readonly permits: Bulkhead.Permits | undefined
+}
+
+const nothing = () => {}
+
+class Call<A, E, R> {
+  /** Gives back what the call occupies. */
+  private letGo: () => void = nothing
+  private permit: Permit | undefined = undefined
+  private limit: Armed<TimedOut | DeadlineExceeded> | undefined = undefined
+  private attemptStartedMillis = 0
+  /** How long the last attempt took, where that is not the whole call. */
+  private lastedMillis: number | undefined = undefined
+  /** What to restore, where a budget of the policy's own is published. */
+  private contextBefore: Context.Context<never> | undefined = undefined
+
+  constructor(
+    private readonly way: Way,
+    private readonly fiber: AnyFiber,
+    private readonly restore: Restore,
+    private readonly outer: Machine.Deadline | undefined,
+    private readonly deadline: Machine.Deadline | undefined,
+    private work: Effect.Effect<A, E, R>
+  ) {}
+
+  /** Takes a permit of the bulkhead, waiting no longer than the budget allows, unless the circuit refuses anyway. */
+  enter(now: number): Effect.Effect<A, E | StandardError, R> {
+    const { deadline, fiber, way } = this
+    const refusing = way.circuit?.refusing(fiber, now)
+    if (refusing !== undefined) return refusing
+    if (way.permits === undefined) return this.admitted(now)
+    const budget = () =>
+      deadline && {
+        millis: Machine.remainingMillis(deadline, now),
+        onEnd: () => missed(fiber, deadline, "waiting", way.name)
+      }
+    const wait = way.permits.acquire(fiber, this.restore, budget)
+    if (wait === undefined) return this.occupying(way.permits, now)
+    const { permits } = way
+    return Effect.flatMap(wait, () => this.occupying(permits, nowMillis(fiber)))
+  }
+
+  private occupying(permits: Bulkhead.Permits, now: number): Effect.Effect<A, E | StandardError, R> {
+    const { letGo, work } = Occupancy.occupied(this.fiber, this.work, permits.release)
+    this.letGo = letGo
+    this.work = work
+    return this.admitted(now)
+  }
+
+  /** Asks the circuit. */
+  private admitted(now: number): Effect.Effect<A, E | StandardError, R> {
+    const { circuit } = this.way
+    if (circuit === undefined) return this.begin(now)
+    const answer = circuit.acquire(this.fiber, now)
+    if (isPermit(answer)) {
+      this.permit = answer
+      return this.begin(now)
+    }
+    return Effect.matchCauseEffect(answer, {
+      onSuccess: (permit) => {
+        this.permit = permit
+        return this.begin(nowMillis(this.fiber))
+      },
+      onFailure: (cause) => {
+        this.letGo()
+        return Exit.failCause(cause)
+      }
+    })
+  }
+
+  /** Publishes a budget of the policy's own for all attempts. */
+  private begin(now: number): Effect.Effect<A, E | StandardError, R> {
+    const { deadline, fiber, outer } = this
+    if (deadline === outer) return this.firstAttempt(now)
+    const { currentContext } = fiber
+    this.contextBefore = currentContext
+    const within = Context.add(currentContext, CurrentDeadline, { deadline })
+    return Effect.flatMap(FiberRef.set(FiberRef.currentContext, within), () => this.firstAttempt(now))
+  }
+
+  private firstAttempt(now: number): Effect.Effect<A, E | StandardError, R> {
+    return Effect.matchCauseEffect(this.restore(this.attempt(now, armed)), {
+      onSuccess: (value) => this.attempted(Exit.succeed(value)),
+      onFailure: (cause) => this.attempted(Exit.failCause(cause))
+    })
+  }
+
+  /** One attempt, under its own limit or what is left of the budget, whichever ends first. */
+  private attempt(now: number, arm: typeof armed | undefined): Effect.Effect<A, E | StandardError, R> {
+    const { deadline, fiber, way, work } = this
+    this.attemptStartedMillis = now
+    const remaining = Machine.remainingMillis(deadline, now)
+    if (deadline !== undefined && remaining === 0) {
+      return Effect.fail(missed(fiber, deadline, "before-start", way.name))
+    }
+    const { by, millis } = Machine.attemptLimit(way.settings.timeoutMillis, remaining)
+    if (millis === Infinity) return work
+    const onLimit = (): TimedOut | DeadlineExceeded =>
+      deadline !== undefined && by === "deadline"
+        ? missed(fiber, deadline, "in-flight", way.name)
+        : timedOut(fiber, way.name, millis)
+    this.limit = arm?.({ fiber, restore: this.restore, startedMillis: now, millis, onLimit })
+    return this.limit === undefined ? limited(work, millis, onLimit) : withOwnChildren(fiber, work)
+  }
+
+  /** The first attempt has ended. */
+  private attempted(exit: Exit.Exit<A, E | StandardError>): Effect.Effect<A, E | StandardError, R> {
+    if (this.limit === undefined) return this.repeated(exit)
+    const answer = this.limit.end(exit)
+    return answer === exit ? this.repeated(exit) : this.then(answer, (limited) => this.repeated(limited))
+  }
+
+  /** Makes the call again, as long as that is worth it. */
+  private repeated(exit: Exit.Exit<A, E | StandardError>): Effect.Effect<A, E | StandardError, R> {
+    const { circuit, classifier, name, settings } = this.way
+    if (settings.retry === undefined || (exit._tag === "Success" && classifier.isDefault)) return this.conclude(exit)
+    const { permit } = this
+    const mayRepeat = () => circuit === undefined || permit === undefined || circuit.mayRepeat(permit)
+    const plan = Retry.plan<A, E | StandardError>(name, settings.retry, classifier, mayRepeat)
+    const judge: typeof plan.judge = (fiber, answer) => {
+      this.lastedMillis = nowMillis(fiber) - this.attemptStartedMillis
+      return plan.judge(fiber, answer)
+    }
+    const again = Effect.withFiberRuntime<A, E | StandardError, R>((fiber) => {
+      this.lastedMillis = undefined
+      return this.attempt(nowMillis(fiber), undefined)
+    })
+    const answer = Repetition.afterFirst(again, { ...plan, judge }, this.fiber, exit)
+    return this.then(this.restore(answer), (last) => {
+      this.lastedMillis ??= nowMillis(this.fiber) - this.attemptStartedMillis
+      return this.conclude(last)
+    })
+  }
+
+  /** All attempts have been made: the budget is no longer published. */
+  private conclude(exit: Exit.Exit<A, E | StandardError>): Effect.Effect<A, E | StandardError, R> {
+    return this.contextBefore === undefined
+      ? this.finish(exit)
+      : Effect.flatMap(FiberRef.set(FiberRef.currentContext, this.contextBefore), () => this.finish(exit))
+  }
+
+  /** Tells the circuit how the call ended, and gives the permits back. */
+  private finish(exit: Exit.Exit<A, E | StandardError>): Effect.Effect<A, E | StandardError> {
+    const { circuit, classifier } = this.way
+    const settled =
+      circuit === undefined || this.permit === undefined
+        ? exit
+        : settleExit(this.fiber, circuit, this.permit, classifier.judge, exit, this.lastedMillis)
+    this.letGo()
+    return settled
+  }
+
+  private then(
+    self: Effect.Effect<A, E | StandardError, R>,
+    f: (exit: Exit.Exit<A, E | StandardError>) => Effect.Effect<A, E | StandardError, R>
+  ): Effect.Effect<A, E | StandardError, R> {
+    return Effect.matchCauseEffect(self, {
+      onSuccess: (value) => f(Exit.succeed(value)),
+      onFailure: (cause) => f(Exit.failCause(cause))
+    })
+  }
+}
+
+/** Runs the effect as a call on this way. */
+export const through = <A, E, R>(way: Way, self: Effect.Effect<A, E, R>): Effect.Effect<A, E | StandardError, R> =>
+  Effect.uninterruptibleMask((restore) =>
+    Effect.withFiberRuntime<A, E | StandardError, R>((fiber) => {
+      const outer = inForce(fiber)
+      const now = nowMillis(fiber)
+      if (outer !== undefined && Machine.remainingMillis(outer, now) === 0) {
+        return Effect.fail(missed(fiber, outer, "before-start", way.name))
+      }
+      const { deadlineMillis } = way.settings
+      const deadline = deadlineMillis === Infinity ? outer : Machine.start(way.name, deadlineMillis, outer, now)
+      return new Call<A, E, R>(way, fiber, restore, outer, deadline, self).enter(now)
+    })
+  )
