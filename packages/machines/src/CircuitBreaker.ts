@@ -134,13 +134,11 @@ export const elapse = (
       }
     ]
   }
-  if (state._tag === "HalfOpen") {
-    const oldest = state.probing[0]
-    if (oldest === undefined || nowMillis < oldest + config.probeTimeoutMillis) return undefined
-    const cause: Cause = { _tag: "ProbeTimedOut", probeTimeoutMillis: config.probeTimeoutMillis }
-    return reopen(config, state, cause, 0, oldest + config.probeTimeoutMillis)
-  }
-  return undefined
+  if (state._tag !== "HalfOpen") return undefined
+  const oldest = state.probing[0]
+  if (oldest === undefined || nowMillis < oldest + config.probeTimeoutMillis) return undefined
+  const cause: Cause = { _tag: "ProbeTimedOut", probeTimeoutMillis: config.probeTimeoutMillis }
+  return reopen(config, state, cause, 0, oldest + config.probeTimeoutMillis)
 }
 
 const admit = (state: State, nowMillis: number): readonly [Admitted, State] => {
