@@ -13,8 +13,9 @@ import { join } from "node:path"
 import { parseArgs } from "node:util"
 import { createVitest } from "vitest/node"
 import { equivalentsIn, lists } from "./mutation/equivalents.js"
-import type { Task, Verdict } from "./mutation/judge.js"
+import type { Task } from "./mutation/judge.js"
 import { hash, type Mutant, mutantsOf, sample, show } from "./mutation/mutants.js"
+import type { Result } from "./mutation/suite.js"
 import { root } from "./source-files.js"
 
 const { values } = parseArgs({
@@ -30,7 +31,7 @@ const requiredShare = 0.95
 const sources = join(root, "packages/machines/src")
 const page = join(root, "test/machines/equivalent-mutants.md")
 
-const judged = async (mutants: ReadonlyArray<Mutant>): Promise<ReadonlyArray<Verdict>> => {
+const judged = async (mutants: ReadonlyArray<Mutant>): Promise<ReadonlyArray<Result>> => {
   const task: Task = { root, mutants, verbose: values.verbose }
   const vitest = await createVitest("test", {
     root,
@@ -91,5 +92,8 @@ for (const [file] of texts) {
 }
 const share = killed.length / (killed.length + survivors.length)
 const counts = `${killed.length} killed (${endless} of them endless), ${listed.length} listed as equivalent`
-console.log(`${tried.length} mutants, ${counts}, ${survivors.length} unlisted survivors`)
+const percent = (100 * share).toFixed(1)
+console.log(
+  `${tried.length} mutants, ${counts}, ${survivors.length} unlisted survivors; ${percent} % of the unlisted killed`
+)
 if (share < requiredShare || (values.sample === undefined && survivors.length > 0)) process.exitCode = 1

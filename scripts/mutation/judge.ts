@@ -6,9 +6,7 @@ import { join } from "node:path"
 import { setImmediate } from "node:timers/promises"
 import { inject, it } from "vitest"
 import { type Mutant, show } from "./mutants.js"
-import { attempt, type Result, suiteOf, type Test } from "./suite.js"
-
-export type Verdict = Result
+import { attempt, collect, type Result, type Test, workedMillis } from "./suite.js"
 
 export interface Task {
   readonly root: string
@@ -22,7 +20,7 @@ declare module "vitest" {
     readonly task: Task
   }
   interface TaskMeta {
-    verdicts?: ReadonlyArray<Verdict>
+    verdicts?: ReadonlyArray<Result>
   }
 }
 
@@ -43,33 +41,32 @@ const testFilesFor = (machine: string): ReadonlyArray<ReadonlyArray<string>> => 
   return [testFiles.filter(isOwn), testFiles.filter((file) => !isOwn(file))]
 }
 
-/** How long each test takes without a mutant, in milliseconds. */
+/** How long each test works without a mutant, in milliseconds. */
 type Spans = ReadonlyMap<string, number>
 
-/** A loop without end takes longer than this, a test on a busy machine does not. */
-const limitMillis = (usual: number): number => 5000 + 20 * usual
+/** A loop without end works longer than this. */
+const limitMillis = (usual: number): number => 2000 + 10 * usual
 
-/** What becomes of the tests until one does not pass, of each group the quick ones first; and how long they took. */
+/** What becomes of the tests until one does not pass, of each group the quick ones first; and how long they worked. */
 const outcome = (
   groups: ReadonlyArray<ReadonlyArray<string>>,
   replaced: ReadonlyMap<string, string>,
   known: Spans
-): { readonly verdict: Verdict; readonly spans: Spans } => {
-  const suite = suiteOf(replaced, packages)
+): { readonly verdict: Result; readonly spans: Spans } => {
   const spans = new Map<string, number>()
   const usual = (test: Test): number => known.get(test.name) ?? 0
   for (const files of groups) {
     let tests: ReadonlyArray<Test> = []
-    const collect = () => {
-      tests = files.flatMap((file) => suite.collect(join(folder, file)))
-    }
-    const collected = attempt(collect, limitMillis(0))
+    const paths = files.map((file) => join(folder, file))
+    const collected = attempt(() => {
+      tests = collect(paths, replaced, packages)
+    }, limitMillis(0))
     if (collected !== "passed") return { verdict: collected, spans }
     for (const test of tests.toSorted((a, b) => usual(a) - usual(b))) {
-      const startedMillis = performance.now()
+      const startedMillis = workedMillis()
       const verdict = attempt(test.run, limitMillis(usual(test)))
       if (verdict !== "passed") return { verdict, spans }
-      spans.set(test.name, performance.now() - startedMillis)
+      spans.set(test.name, workedMillis() - startedMillis)
     }
   }
   return { verdict: "passed", spans }
@@ -81,7 +78,7 @@ it("judges", async ({ task }) => {
   lawyer.configureGlobal({ endOnFailure: true })
   const { spans } = outcome([testFiles], new Map(), new Map())
   if (outcome([testFiles], new Map(), spans).verdict !== "passed") throw new Error("the tests fail without a mutant")
-  const verdicts: Array<Verdict> = []
+  const verdicts: Array<Result> = []
   for (const mutant of mutants) {
     const replaced = new Map([[join(sources, mutant.file), mutant.text]])
     const { verdict } = outcome(testFilesFor(mutant.file), replaced, spans)
