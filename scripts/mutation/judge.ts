@@ -45,7 +45,7 @@ const testFilesFor = (machine: string): ReadonlyArray<ReadonlyArray<string>> => 
 type Spans = ReadonlyMap<string, number>
 
 /** A loop without end works longer than this. */
-const limitMillis = (usual: number): number => 2000 + 10 * usual
+const limitMillis = (usual: number | undefined): number => (usual === undefined ? 60_000 : 2000 + 10 * usual)
 
 /** What becomes of the tests until one does not pass, of each group the quick ones first; and how long they worked. */
 const outcome = (
@@ -60,11 +60,11 @@ const outcome = (
     const paths = files.map((file) => join(folder, file))
     const collected = attempt(() => {
       tests = collect(paths, replaced, packages)
-    }, limitMillis(0))
+    }, limitMillis(undefined))
     if (collected !== "passed") return { verdict: collected, spans }
     for (const test of tests.toSorted((a, b) => usual(a) - usual(b))) {
       const startedMillis = workedMillis()
-      const verdict = attempt(test.run, limitMillis(usual(test)))
+      const verdict = attempt(test.run, limitMillis(known.get(test.name)))
       if (verdict !== "passed") return { verdict, spans }
       spans.set(test.name, workedMillis() - startedMillis)
     }
