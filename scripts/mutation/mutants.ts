@@ -61,10 +61,11 @@ export const mutantsOf = (file: string, text: string): ReadonlyArray<Mutant> => 
 
 export const show = ({ after, context, file, line }: Mutant): string => `${file}:${line}  ${context}  ->  ${after}`
 
+const fnv = (sum: number, letter: string): number => Math.imul(sum ^ (letter.codePointAt(0) ?? 0), 16_777_619)
+
 /** A number for any text, which shares nothing with that of a text next to it: FNV-1a, mixed as MurmurHash ends. */
 export const hash = (text: string): number => {
-  const add = (sum: number, letter: string) => Math.imul(sum ^ (letter.codePointAt(0) ?? 0), 16_777_619)
-  const sum = [...text].reduce(add, -2_128_831_035)
+  const sum = [...text].reduce(fnv, -2_128_831_035)
   const half = Math.imul(sum ^ (sum >>> 16), -2_048_144_789)
   const mixed = Math.imul(half ^ (half >>> 13), -1_028_477_387)
   return (mixed ^ (mixed >>> 16)) >>> 0

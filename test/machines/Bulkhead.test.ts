@@ -60,11 +60,11 @@ describe("bulkhead", () => {
   it("keeps its books over any sequence of arrivals, ends, departures and limits", () => {
     const seen = new Set<string>()
     const config = fc.record({ limit: fc.integer({ min: 1, max: 5 }), maxQueue: fc.nat(4) })
-    const event = fc.oneof(
+    const happening = fc.oneof(
       { weight: 4, arbitrary: fc.constantFrom("arrive", "arrive", "end", "leave") },
       { weight: 1, arbitrary: fc.integer({ min: 1, max: 5 }) }
     )
-    const events = long(event, 300)
+    const events = long(happening, 300)
     const law = fc.property(config, events, ({ limit: first, maxQueue }, happened) => {
       let limit = first
       let bulkhead = frozen(Bulkhead.initial({ limit, maxQueue }))
