@@ -125,6 +125,26 @@ describe("the environment", () => {
     }).pipe(new Chance([0.5]).rule)
   )
 
+  it.scoped("leaves rules on slow calls as they are, and takes the place of all the others", () =>
+    Effect.gen(function* () {
+      const window = CircuitBreaker.count(4)
+      const slow = CircuitBreaker.slow({ threshold: 1, slowerThan: "1 second", window, minimumCalls: 2 })
+      const rate = CircuitBreaker.rate({ threshold: 1, window, minimumCalls: 4 })
+      const tripPolicy = CircuitBreaker.any(slow, CircuitBreaker.consecutive(1), rate)
+      const of = (variables: Variables) => policyFrom(variables, { circuitBreaker: { tripPolicy } })
+      const consecutive = yield* of({ RESILIENCE_PAYMENT_CIRCUIT_BREAKER_CONSECUTIVE: "3" })
+      expect(yield* openedBy(consecutive, 3)).toMatchObject({ reason: { _tag: "Consecutive", threshold: 3 } })
+      const other = yield* of({ RESILIENCE_PAYMENT_CIRCUIT_BREAKER_RATE: "0.5" })
+      expect(yield* openedBy(other, 4)).toMatchObject({ reason: { _tag: "Rate", calls: 4, threshold: 0.5 } })
+      const late = yield* of({ RESILIENCE_PAYMENT_CIRCUIT_BREAKER_CONSECUTIVE: "3" })
+      for (const _ of [1, 2]) yield* play(late.protect(Effect.sleep("1 second")), "1 second")
+      expect(yield* openedBy(late, 0)).toMatchObject({ reason: { _tag: "Slow", slow: 2, calls: 2 } })
+      const exit = yield* Effect.exit(of({ RESILIENCE_PAYMENT_CIRCUIT_BREAKER_MINIMUM_CALLS: "5" }))
+      expect(String(exit)).toContain("RESILIENCE_PAYMENT_CIRCUIT_BREAKER_MINIMUM_CALLS")
+      expect(String(exit)).toContain("at most the size of the count window")
+    })
+  )
+
   it.scoped("leaves of a rate what it does not set", () =>
     Effect.gen(function* () {
       const window = CircuitBreaker.count(4)

@@ -73,6 +73,7 @@ describe("bulkhead", () => {
       for (const event of happened) {
         if (event === "arrive") {
           const [decision, next] = Bulkhead.acquire(bulkhead)
+          assert.equal(Bulkhead.isFull(bulkhead), decision === "Rejected")
           assert.equal(decision, running < limit ? "Admitted" : waiting < maxQueue ? "Queued" : "Rejected")
           if (decision === "Rejected") assert.equal(next, bulkhead)
           if (decision === "Admitted") running++

@@ -17,10 +17,11 @@ const without = ({ transition: _transition, ...decision }: CircuitBreaker.Decisi
 
 /** What a step shows, in words: every transition with its cause, every answer, every way a call can end. */
 const kinds = (step: Step): ReadonlyArray<string> => {
-  const { before, decision, ended, transitions } = step
+  const { before, decision, ended, set, transitions } = step
   const changes = transitions.map(({ cause, from, to }) => `${from} -> ${to}: ${cause._tag}`)
   if (decision?._tag === "Admitted") return [...changes, `admitted, ${step.after._tag}`]
   if (decision !== undefined) return [...changes, `refused, ${decision.state}: ${decision.reason._tag}`]
+  if (set !== undefined) return changes.length > 0 ? changes : [`${set}, ${before._tag}`]
   if (ended === undefined) return changes
   const { outcome, permit } = ended
   const late = permit.generation !== before.generation
@@ -32,7 +33,7 @@ const kinds = (step: Step): ReadonlyArray<string> => {
 describe("over any life of a circuit breaker", () => {
   it("nobody can tell it from the plain model: every answer, every transition, every snapshot", () => {
     const seen = new Set<string>()
-    always(250, (of) => {
+    always(500, (of) => {
       const log: Array<CircuitBreaker.Transition> = []
       return (step) => {
         log.push(...step.transitions)
@@ -51,38 +52,64 @@ describe("over any life of a circuit breaker", () => {
       }
     })
     expect([...seen].toSorted()).toEqual([
+      "Closed -> Disabled: Disabled",
+      "Closed -> Isolated: Isolated",
       "Closed -> Open: Consecutive",
       "Closed -> Open: Rate",
       "Closed -> Open: Slow",
+      "Disable, Disabled",
+      "Disabled -> Closed: Reset",
+      "Disabled -> Isolated: Isolated",
       "Failure, Closed -> Closed",
       "Failure, Closed -> Open",
+      "Failure, Disabled -> Disabled",
       "Failure, HalfOpen -> Open",
       "HalfOpen -> Closed: ProbesSucceeded",
+      "HalfOpen -> Closed: Reset",
+      "HalfOpen -> Disabled: Disabled",
+      "HalfOpen -> Isolated: Isolated",
       "HalfOpen -> Open: ProbeDeferred",
       "HalfOpen -> Open: ProbeFailed",
       "HalfOpen -> Open: ProbeSlow",
       "HalfOpen -> Open: ProbeTimedOut",
       "Ignored, Closed -> Closed",
+      "Ignored, Disabled -> Disabled",
       "Ignored, HalfOpen -> HalfOpen",
       "Ignored, HalfOpen -> Open",
+      "Isolate, Isolated",
+      "Isolated -> Closed: Reset",
+      "Isolated -> Disabled: Disabled",
+      "Open -> Closed: Reset",
+      "Open -> Disabled: Disabled",
       "Open -> HalfOpen: Due",
+      "Open -> Isolated: Isolated",
+      "Reset, Closed",
       "Success, Closed -> Closed",
       "Success, Closed -> Open",
+      "Success, Disabled -> Disabled",
       "Success, HalfOpen -> Closed",
       "Success, HalfOpen -> HalfOpen",
       "Success, HalfOpen -> Open",
       "admitted, Closed",
+      "admitted, Disabled",
       "admitted, HalfOpen",
       "late Failure, Closed",
+      "late Failure, Disabled",
       "late Failure, HalfOpen",
+      "late Failure, Isolated",
       "late Failure, Open",
       "late Ignored, Closed",
+      "late Ignored, Disabled",
       "late Ignored, HalfOpen",
+      "late Ignored, Isolated",
       "late Ignored, Open",
       "late Success, Closed",
+      "late Success, Disabled",
       "late Success, HalfOpen",
+      "late Success, Isolated",
       "late Success, Open",
       "refused, HalfOpen: Probing",
+      "refused, Isolated: Isolated",
       "refused, Open: Consecutive",
       "refused, Open: ProbeDeferred",
       "refused, Open: ProbeFailed",
@@ -101,7 +128,7 @@ describe("over any life of a circuit breaker", () => {
     always(100, () => {
       let state: CircuitBreaker.StateName = "Closed"
       let atMillis = 0
-      return ({ after, before, nowMillis, transitions }) => {
+      return ({ after, before, nowMillis, set, transitions }) => {
         for (const transition of transitions) {
           assert.equal(transition.from, state)
           assert.notEqual(transition.to, state)
@@ -110,7 +137,9 @@ describe("over any life of a circuit breaker", () => {
           atMillis = transition.atMillis
         }
         assert.equal(after._tag, state)
-        assert.equal(after.generation, before.generation + transitions.length)
+        // To reset a closed circuit is no transition, but no call from before counts after it.
+        const anew = set === "Reset" && transitions.at(-1)?.to !== "Closed" ? 1 : 0
+        assert.equal(after.generation, before.generation + transitions.length + anew)
       }
     })
   })
@@ -166,7 +195,9 @@ describe("over any life of a circuit breaker", () => {
         assert.equal(after.generation, present.generation)
         assert.equal(
           decision._tag === "Admitted",
-          told.state !== "Open" && (told.state === "Closed" || told.probing < of.probes)
+          told.state === "Closed" ||
+            told.state === "Disabled" ||
+            (told.state === "HalfOpen" && told.probing < of.probes)
         )
         assert.equal(told.retryAfterMillis, refused?.state === "Open" ? refused.retryAfterMillis : 0)
         assert.equal(told.state === "Open", told.retryAfterMillis > 0)
@@ -175,8 +206,10 @@ describe("over any life of a circuit breaker", () => {
     })
     expect([...seen].toSorted()).toEqual([
       "Closed read as Closed",
+      "Disabled read as Disabled",
       "HalfOpen read as HalfOpen",
       "HalfOpen read as Open",
+      "Isolated read as Isolated",
       "Open read as HalfOpen",
       "Open read as Open"
     ])

@@ -6,11 +6,15 @@ import { frozen, long } from "./Law.js"
 import { NaiveCircuit } from "./NaiveCircuit.js"
 import type { Refusal } from "./NaiveCircuit.js"
 
+/** What can be done by hand. */
+export type ByHand = "Isolate" | "Disable" | "Reset"
+
 export type Command =
   | { readonly _tag: "Wait"; readonly millis: number }
   /** Until so many milliseconds after the next moment at which the clock alone changes something. */
   | { readonly _tag: "WaitForDue"; readonly offset: number }
   | { readonly _tag: "Ask"; readonly random: number }
+  | { readonly _tag: "Set"; readonly how: ByHand; readonly random: number }
   /** One of the calls under way ends, by its place among them. */
   | { readonly _tag: "End"; readonly which: number; readonly outcome: CircuitBreaker.Outcome; readonly random: number }
 
@@ -23,6 +27,7 @@ export interface Step {
   readonly decision?: CircuitBreaker.Decision
   /** For a call that asked: why the plain model refuses it, if it does. */
   readonly refusal?: Refusal | undefined
+  readonly set?: ByHand
   readonly ended?: { readonly permit: CircuitBreaker.Permit; readonly outcome: CircuitBreaker.Outcome }
   /** The calls under way after it. */
   readonly underWay: ReadonlyArray<CircuitBreaker.Permit>
@@ -42,6 +47,27 @@ export const ask = (
   }
   const again = ask(config, after, nowMillis)
   return { ...again, transitions: [...transitions, ...again.transitions] }
+}
+
+/** Sets a circuit by hand, after the steps that the clock has made due. */
+const setByHand = (
+  config: CircuitBreaker.Config,
+  state: CircuitBreaker.State,
+  how: ByHand,
+  nowMillis: number
+): Pick<Step, "after" | "transitions"> => {
+  const due = CircuitBreaker.elapse(config, frozen(state), nowMillis)
+  if (due !== undefined) {
+    const { after, transitions } = setByHand(config, due[1], how, nowMillis)
+    return { after, transitions: [due[0], ...transitions] }
+  }
+  const [transition, after] =
+    how === "Isolate"
+      ? CircuitBreaker.isolate(state, nowMillis)
+      : how === "Disable"
+        ? CircuitBreaker.disable(config, state, nowMillis)
+        : CircuitBreaker.reset(config, state, nowMillis)
+  return { after: frozen(after), transitions: transition === undefined ? [] : [transition] }
 }
 
 const wish = fc.constantFrom(1, 150, 5000)
@@ -67,6 +93,14 @@ const command: fc.Arbitrary<Command> = fc.oneof(
     arbitrary: fc.constantFrom(-1, 0, 0, 1, 400).map((offset) => ({ _tag: "WaitForDue" as const, offset }))
   },
   { weight: 7, arbitrary: fc.record({ _tag: fc.constant("Ask" as const), random }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      _tag: fc.constant("Set" as const),
+      how: fc.constantFrom<ByHand>("Isolate", "Disable", "Reset", "Reset"),
+      random
+    })
+  },
   {
     weight: 6,
     arbitrary: fc.record({
@@ -151,6 +185,9 @@ export const live = (of: CircuitBreaker.Config, all: ReadonlyArray<Command>, sho
       if (refusal === undefined) naive.begin(nowMillis)
       if (asked.decision._tag === "Admitted") underWay = [asked.decision.permit, ...underWay]
       happen({ ...asked, refusal }, todo.random)
+    } else if (todo._tag === "Set") {
+      naive.set(todo.how, nowMillis)
+      happen({ ...setByHand(of, state, todo.how, nowMillis), set: todo.how }, todo.random)
     } else {
       const permit = underWay[todo.which % Math.max(1, underWay.length)]
       if (permit === undefined) continue

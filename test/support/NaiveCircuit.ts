@@ -27,7 +27,11 @@ export class NaiveCircuit {
     if (this.state === "HalfOpen") {
       return this.probes.length === 0 ? undefined : Math.min(...this.probes) + this.config.probeTimeoutMillis
     }
-    return this.changedAt + this.openMillis
+    return this.isByHand ? undefined : this.changedAt + this.openMillis
+  }
+
+  private get isByHand(): boolean {
+    return this.state === "Isolated" || this.state === "Disabled"
   }
 
   /** Lets the time come that is now. */
@@ -54,9 +58,23 @@ export class NaiveCircuit {
     if (this.state === "Open") {
       return { state: "Open", retryAfterMillis: this.changedAt + this.openMillis - nowMillis, reason: this.cause }
     }
-    if (this.state === "Closed" || this.probes.length < this.config.probes) return undefined
+    if (this.state === "Isolated")
+      return { state: "Isolated", retryAfterMillis: Infinity, reason: { _tag: "Isolated" } }
+    if (this.state !== "HalfOpen" || this.probes.length < this.config.probes) return undefined
     const left = Math.min(...this.probes) + this.config.probeTimeoutMillis - nowMillis
     return { state: "HalfOpen", retryAfterMillis: left, reason: { _tag: "Probing", probes: this.config.probes } }
+  }
+
+  /** Somebody sets it by hand. */
+  set(how: "Isolate" | "Disable" | "Reset", nowMillis: number): void {
+    this.pass(nowMillis)
+    const to = how === "Isolate" ? "Isolated" : how === "Disable" ? "Disabled" : "Closed"
+    if (to === this.state && to !== "Closed") return
+    if (to !== "Disabled" || this.state !== "Closed") this.told = []
+    this.openings = 0
+    this.openMillis = 0
+    if (to === this.state) this.generation++
+    else this.change(to, { _tag: to === "Closed" ? "Reset" : to }, nowMillis)
   }
 
   begin(nowMillis: number): void {
@@ -65,10 +83,10 @@ export class NaiveCircuit {
 
   settle(permit: CircuitBreaker.Permit, outcome: CircuitBreaker.Outcome, nowMillis: number): void {
     if (permit.generation !== this.generation) return
-    if (this.state === "Closed" && outcome._tag !== "Ignored") {
+    if ((this.state === "Closed" || this.state === "Disabled") && outcome._tag !== "Ignored") {
       this.told.push({ atMillis: nowMillis, failed: outcome._tag === "Failure", lastedMillis: outcome.lastedMillis })
       const breach = this.breach(nowMillis)
-      if (breach === undefined) return
+      if (breach === undefined || this.state === "Disabled") return
       const steady = nowMillis >= this.changedAt + this.openMillis
       const asked = outcome._tag === "Failure" ? outcome.retryAfterMillis : 0
       this.open(steady ? 1 : this.openings + 1, asked, breach, nowMillis)
@@ -101,6 +119,7 @@ export class NaiveCircuit {
     if (this.state === "Open") {
       return { ...none, state: "Open", retryAfterMillis: this.changedAt + this.openMillis - nowMillis }
     }
+    if (this.state === "Isolated") return { ...none, state: "Isolated" }
     const totals = (which: (rule: TripPolicy.Rule) => boolean) => {
       const rule = this.rules.find(which)
       const { calls, failures } = rule === undefined ? nothing : this.counted(rule, nowMillis)

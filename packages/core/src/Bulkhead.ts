@@ -9,7 +9,7 @@
  * `mode: "disconnect"`: both keep the permit until the work has really ended. That of `"disconnect"` is interrupted, so
  * for a Promise that ignores its signal it has ended as soon as it is.
  */
-import { Data, type Duration, Effect, Exit, Option, Predicate, type Scope } from "effect"
+import { Data, type Duration, Effect, Exit, Option, Predicate, type Scope, type Types } from "effect"
 import { dual } from "effect/Function"
 import { type AnyFiber, nowMillis } from "./FiberTime.js"
 import * as InvalidOptions from "./InvalidOptions.js"
@@ -40,6 +40,18 @@ export class BulkheadFull extends Data.TaggedError("BulkheadFull")<{
     const what = this.reason === "full" ? "was refused" : "has waited as long as it may"
     return `All ${this.limit} permits of "${this.policy}" are taken, ${this.queued} wait; this call ${what}: use a fallback`
   }
+}
+
+/** Makes the error without running `Error`'s constructor, as `circuitOpen` does and for the same reason. */
+const bulkheadFull = (policy: string, limit: number, queued: number, reason: BulkheadFull["reason"]): BulkheadFull => {
+  const error: Types.Mutable<BulkheadFull> = Object.create(BulkheadFull.prototype)
+  error._tag = "BulkheadFull"
+  error.policy = policy
+  error.limit = limit
+  error.queued = queued
+  error.reason = reason
+  error.retryAfter = Option.none()
+  return error
 }
 
 /** The options of a bulkhead. */
@@ -129,6 +141,14 @@ export class Permits {
     return { active, queued, limit }
   }
 
+  /** Whether a call that arrives now would be refused. */
+  get isFull(): boolean {
+    return this.line.isFull
+  }
+
+  /** What a call is refused with that arrives when all is full. */
+  readonly refuse = (fiber: AnyFiber): Effect.Effect<never, BulkheadFull> => Exit.fail(this.refusal(fiber, "full"))
+
   /** A permit comes free. */
   readonly release = (): void => this.line.release()
 
@@ -145,7 +165,7 @@ export class Permits {
   ): Effect.Effect<void, BulkheadFull | E> | undefined => {
     const decision = this.line.enter()
     if (decision === "Admitted") return undefined
-    if (decision === "Rejected") return Exit.fail(this.refusal(fiber, "full"))
+    if (decision === "Rejected") return this.refuse(fiber)
     const { maxWaitMillis } = this.of
     const left = budget?.()
     const waited = () => this.refusal(fiber, "waited")
@@ -163,7 +183,7 @@ export class Permits {
     const { limit, queued } = this.snapshot
     const at = nowMillis(fiber)
     Telemetry.publish(fiber, () => ({ _tag: "CallRejected", policy, at, by: "bulkhead", retryAfter: undefined }))
-    return new BulkheadFull({ policy, limit, queued, reason, retryAfter: Option.none() })
+    return bulkheadFull(policy, limit, queued, reason)
   }
 }
 
@@ -185,12 +205,15 @@ class Compartment extends Base implements Bulkhead {
     occupy: Occupancy.Occupy
   ): Effect.Effect<A, E | BulkheadFull, R> {
     const permits = this[BulkheadTypeId]
-    return Effect.uninterruptibleMask((restore) =>
-      Effect.withFiberRuntime<A, E | BulkheadFull, R>((fiber) => {
-        const admitted = () => occupy(fiber, restore(self), permits.release)
-        const asked = permits.acquire(fiber, restore)
-        return asked === undefined ? admitted() : Effect.flatMap(asked, admitted)
-      })
+    // A refusal needs no region, which would cost more than it does.
+    return Effect.withFiberRuntime<A, E | BulkheadFull, R>((fiber) =>
+      permits.isFull
+        ? permits.refuse(fiber)
+        : Effect.uninterruptibleMask((restore) => {
+            const admitted = () => occupy(fiber, restore(self), permits.release)
+            const asked = permits.acquire(fiber, restore)
+            return asked === undefined ? admitted() : Effect.flatMap(asked, admitted)
+          })
     )
   }
   readonly resize = (maxConcurrent: number): Effect.Effect<void> =>

@@ -2,8 +2,8 @@
  * A circuit breaker's state in its cell, and the steps that calls take through it.
  */
 import { CircuitBreaker as Machine, TripPolicy } from "@effect-resilience/machines"
-import { Duration, Effect, type Exit, MutableRef, Option, type Stream } from "effect"
-import { CircuitOpen } from "./CircuitOpen.js"
+import { Duration, Effect, Exit, MutableRef, Option, type Stream } from "effect"
+import { type CircuitOpen, circuitOpen } from "./CircuitOpen.js"
 import type { Numbers } from "./CircuitOptions.js"
 import { type Snapshot, snapshot } from "./CircuitSnapshot.js"
 import type { Judge } from "./Classifier.js"
@@ -42,16 +42,25 @@ export class Circuit {
     this.cell = MutableRef.make(Machine.withJitter(Machine.initial(numbers.machine), random))
   }
 
+  /** Whether calls are let through whatever the time is: there is no need to ask `refusing`. */
+  get isClosed(): boolean {
+    return this.cell.current._tag === "Closed"
+  }
+
   /** What `acquire` would refuse with now, for those who would only wait to hear it; asks for no permit. */
   refusing(fiber: AnyFiber, now: number): Effect.Effect<never, CircuitOpen> | undefined {
-    const refused = Machine.peek(this.numbers.machine, this.cell.current, now)
-    if (refused === undefined || this.observation.current !== undefined) return undefined
-    // Refuses as well, and takes the step of a probe whose time is up, so that it is told of.
-    const [{ transition }, next] = Machine.acquire(this.numbers.machine, this.cell.current, now)
+    const { machine } = this.numbers
+    const { current } = this.cell
+    if (current._tag === "Closed" || this.observation.current !== undefined) return undefined
+    const step = Machine.elapse(machine, current, now)
+    const refused = Machine.refusal(machine, step === undefined ? current : Machine.at(machine, current, now), now)
+    if (refused === undefined) return undefined
+    if (step === undefined) return Exit.fail(this.refusal(fiber, refused, now))
+    // The step of a probe whose time is up is taken here, so that it is told of.
+    const [transition, next] = step
     MutableRef.set(this.cell, next)
-    if (transition !== undefined) this.changed(fiber, transition)
-    const refusal = Effect.fail(this.refusal(fiber, refused, now))
-    return transition === undefined ? refusal : Effect.zipRight(this.redraw(fiber), refusal)
+    this.changed(fiber, transition)
+    return Effect.uninterruptible(Effect.zipRight(this.redraw(fiber), Exit.fail(this.refusal(fiber, refused, now))))
   }
 
   /** Asks for a permit, which is there at once or never; whoever gets one must `settle` it once. */
@@ -63,7 +72,7 @@ export class Circuit {
     if (decision._tag === "Admitted") return decision.permit
     if (transition === undefined) {
       return this.observation.current === undefined
-        ? Effect.fail(this.refusal(fiber, decision, now))
+        ? Exit.fail(this.refusal(fiber, decision, now))
         : this.permitAgainst(fiber, this.observation.current, decision, now)
     }
     // A probe's time was up. The opening that follows may be over too: ask again.
@@ -235,7 +244,7 @@ export class Circuit {
     const known = state === "Isolated" ? undefined : retryAfterMillis
     Telemetry.publish(fiber, () => ({ _tag: "CallRejected", policy, at, by: "circuit", retryAfter: known }))
     const retryAfter = known === undefined ? Option.none() : Option.some(Duration.millis(known))
-    return new CircuitOpen({ policy, state, retryAfter, reason })
+    return circuitOpen(policy, state, retryAfter, reason)
   }
 
   /** Tells of a transition that the machine took by itself. */

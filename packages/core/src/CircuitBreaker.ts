@@ -105,8 +105,11 @@ const through = <A, E, R>(
   circuit: Circuit,
   judge: Judge<A, E>
 ): Effect.Effect<A, E | CircuitOpen, R> =>
-  Effect.uninterruptibleMask((restore) =>
-    Effect.withFiberRuntime<A, E | CircuitOpen, R>((fiber) => {
+  // A refusal needs no region, which would cost more than it does.
+  Effect.withFiberRuntime<A, E | CircuitOpen, R>((fiber) => {
+    const refusing = circuit.isClosed ? undefined : circuit.refusing(fiber, nowMillis(fiber))
+    if (refusing !== undefined) return refusing
+    return Effect.uninterruptibleMask((restore) => {
       const admitted = (permit: Permit) =>
         Effect.matchCauseEffect(restore(self), {
           onSuccess: (value) => settleExit(fiber, circuit, permit, judge, Exit.succeed(value)),
@@ -115,7 +118,7 @@ const through = <A, E, R>(
       const permit = circuit.acquire(fiber, nowMillis(fiber))
       return isPermit(permit) ? admitted(permit) : Effect.flatMap(permit, admitted)
     })
-  )
+  })
 
 class Breaker extends Base implements CircuitBreaker {
   readonly [CircuitTypeId]: Circuit

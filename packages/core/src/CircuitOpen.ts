@@ -2,7 +2,7 @@
  * The refusal of a circuit breaker.
  */
 import type { CircuitBreaker as Machine } from "@effect-resilience/machines"
-import { Data, Duration, Option } from "effect"
+import { Data, Duration, Option, type Types } from "effect"
 import * as Outcome from "./Outcome.js"
 
 /** Why a call was refused: what opened the circuit, or that all probes are under way, with the numbers. */
@@ -27,6 +27,25 @@ export class CircuitOpen extends Data.TaggedError("CircuitOpen")<{
     const wait = Option.match(this.retryAfter, { onNone: () => "", onSome: (d) => ` for ${Duration.format(d)}` })
     return `The circuit of "${this.policy}" is open${wait} (${printReason(this.reason)}): use a fallback or come back later`
   }
+}
+
+/**
+ * Makes the error without running `Error`'s constructor: the stack would name the policy's own code, and costs more than
+ * all else that a refusal does.
+ */
+export const circuitOpen = (
+  policy: string,
+  state: CircuitOpen["state"],
+  retryAfter: CircuitOpen["retryAfter"],
+  reason: Reason
+): CircuitOpen => {
+  const error: Types.Mutable<CircuitOpen> = Object.create(CircuitOpen.prototype)
+  error._tag = "CircuitOpen"
+  error.policy = policy
+  error.state = state
+  error.retryAfter = retryAfter
+  error.reason = reason
+  return error
 }
 
 const printReason = (reason: Reason): string => {

@@ -9,7 +9,7 @@
 import { Deadline as Machine } from "@effect-resilience/machines"
 import { Context, Data, Duration, Effect, Option, type Scope } from "effect"
 import { dual } from "effect/Function"
-import { type AnyFiber, nowMillis } from "./FiberTime.js"
+import { type AnyFiber, isProvided, nowMillis } from "./FiberTime.js"
 import * as InvalidOptions from "./InvalidOptions.js"
 import * as Outcome from "./Outcome.js"
 import { Base, type Policy } from "./policy/Model.js"
@@ -52,7 +52,7 @@ export class CurrentDeadline extends Context.Reference<CurrentDeadline>()("@effe
 
 /** The budget in force in a fiber. */
 export const inForce = (fiber: AnyFiber): Machine.Deadline | undefined =>
-  Context.get(fiber.currentContext, CurrentDeadline).deadline
+  isProvided(fiber, CurrentDeadline) ? Context.get(fiber.currentContext, CurrentDeadline).deadline : undefined
 
 /** Runs the effect under this budget, without a timer for it. */
 export const publish = <A, E, R>(

@@ -6,7 +6,7 @@
  * what asks for it, and everywhere once something was made that abandons work.
  */
 import { Context, Effect, Exit } from "effect"
-import type { AnyFiber } from "./FiberTime.js"
+import { type AnyFiber, isProvided } from "./FiberTime.js"
 
 /** Keeps something until every hold on it has been let go. */
 export interface Holder {
@@ -55,7 +55,8 @@ export interface Occupied<A, E, R> {
   readonly letGo: () => void
 }
 
-const isWanted = (fiber: AnyFiber): boolean => abandons || Context.get(fiber.currentContext, Occupancy).wanted
+const isWanted = (fiber: AnyFiber): boolean =>
+  abandons || (isProvided(fiber, Occupancy) && Context.get(fiber.currentContext, Occupancy).wanted)
 
 const published = <A, E, R>(fiber: AnyFiber, work: Effect.Effect<A, E, R>, holder: Holder): Effect.Effect<A, E, R> => {
   const around = Context.get(fiber.currentContext, Occupancy)

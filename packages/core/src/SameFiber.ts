@@ -13,9 +13,14 @@ const forkScope = GlobalValue.globalValue(Symbol.for("effect/FiberRef/currentFor
   FiberRef.unsafeMake<Option.Option<unknown>>(Option.none())
 )
 
+/** Whether a reference still has its first value: most fibers never set these, which this sees at once. */
+const isUnset = <A>(fiber: AnyFiber, ref: FiberRef.FiberRef<A>): boolean => !fiber.getFiberRefs().locals.has(ref)
+
 /** Makes what the work forks the children of the fiber that it runs in, who ends them. */
 export const withOwnChildren = <A, E, R>(fiber: AnyFiber, self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-  Option.isNone(fiber.getFiberRef(forkScope)) ? self : Effect.locally(self, forkScope, Option.none())
+  isUnset(fiber, forkScope) || Option.isNone(fiber.getFiberRef(forkScope))
+    ? self
+    : Effect.locally(self, forkScope, Option.none())
 
 const isEmpty = (u: unknown): boolean => u === null || (u instanceof Set && u.size === 0)
 
@@ -32,7 +37,7 @@ export const canLimitItself = (fiber: AnyFiber): boolean =>
   "_steps" in fiber &&
   Array.isArray(fiber._steps) &&
   fiber._steps.length === 0 &&
-  fiber.getFiberRef(FiberRef.interruptedCause)._tag === "Empty"
+  (isUnset(fiber, FiberRef.interruptedCause) || fiber.getFiberRef(FiberRef.interruptedCause)._tag === "Empty")
 
 const withoutInterruptor = (cause: Cause.Cause<never>, id: FiberId.FiberId | undefined): Cause.Cause<never> => {
   if (id === undefined) return cause

@@ -7,7 +7,7 @@
  */
 import type { CircuitBreaker as Machine } from "@effect-resilience/machines"
 import { Context, Layer } from "effect"
-import type { AnyFiber } from "./FiberTime.js"
+import { type AnyFiber, isProvided } from "./FiberTime.js"
 import type { Cause } from "./Transitions.js"
 
 interface Common {
@@ -144,8 +144,8 @@ export const layer = (publish: Sink["publish"]): Layer.Layer<never> =>
 
 /** Reports an event, if anybody listens. A sink that throws loses the event, never the call. */
 export const publish = (fiber: AnyFiber, event: () => Event): void => {
+  if (!isProvided(fiber, Telemetry)) return
   const sink = Context.get(fiber.currentContext, Telemetry)
-  if (sink === silent) return
   try {
     sink.publish(event())
   } catch {

@@ -30,6 +30,11 @@ export class WaitingLine {
     return this.numbers
   }
 
+  /** Whether a call that arrives now would be rejected. */
+  get isFull(): boolean {
+    return Machine.isFull(this.numbers)
+  }
+
   /** A call arrives. Who is queued must `wait` in the same synchronous step. */
   readonly enter = (): Machine.Decision => {
     const [decision, next] = Machine.acquire(this.numbers)

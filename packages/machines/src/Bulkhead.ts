@@ -34,12 +34,17 @@ const numbers = ({ limit, maxQueue }: State, active: number, queued: number): St
   queued
 })
 
+/** Whether a call that arrives now would be rejected. */
+export const isFull = ({ active, limit, maxQueue, queued }: State): boolean =>
+  queued >= maxQueue && (active >= limit || queued > 0)
+
 /** A call arrives. */
 export const acquire = (state: State): readonly [Decision, State] => {
-  const { active, limit, maxQueue, queued } = state
-  if (active < limit && queued === 0) return ["Admitted", numbers(state, active + 1, 0)]
-  if (queued < maxQueue) return ["Queued", numbers(state, active, queued + 1)]
-  return ["Rejected", state]
+  if (isFull(state)) return ["Rejected", state]
+  const { active, limit, queued } = state
+  return active < limit && queued === 0
+    ? ["Admitted", numbers(state, active + 1, 0)]
+    : ["Queued", numbers(state, active, queued + 1)]
 }
 
 /** A running call has ended. */

@@ -40,6 +40,9 @@ export interface Way {
 const nothing = () => {}
 
 class Call<A, E, R> {
+  /** The budget of the caller, and that of the call: a shorter one of the policy's own, or the same. */
+  private readonly outer: Machine.Deadline | undefined
+  private deadline: Machine.Deadline | undefined = undefined
   /** Gives back what the call occupies. */
   private letGo: () => void = nothing
   private permit: Permit | undefined = undefined
@@ -54,17 +57,21 @@ class Call<A, E, R> {
     private readonly way: Way,
     private readonly fiber: AnyFiber,
     private readonly restore: Restore,
-    private readonly outer: Machine.Deadline | undefined,
-    private readonly deadline: Machine.Deadline | undefined,
     private work: Effect.Effect<A, E, R>
-  ) {}
+  ) {
+    this.outer = inForce(fiber)
+  }
 
   /** Takes a permit of the bulkhead, waiting no longer than the budget allows, unless the circuit refuses anyway. */
-  enter(now: number): Effect.Effect<A, E | StandardError, R> {
-    const { deadline, fiber, way } = this
-    const refusing = way.circuit?.refusing(fiber, now)
-    if (refusing !== undefined) return refusing
+  enter(): Effect.Effect<A, E | StandardError, R> {
+    const { fiber, outer, way } = this
+    const now = nowMillis(fiber)
+    const refusal = refused(way, fiber, outer, now)
+    if (refusal !== undefined) return refusal
+    const { deadlineMillis } = way.settings
+    this.deadline = deadlineMillis === Infinity ? outer : Machine.start(way.name, deadlineMillis, outer, now)
     if (way.permits === undefined) return this.admitted(now)
+    const { deadline } = this
     const budget = () =>
       deadline && {
         millis: Machine.remainingMillis(deadline, now),
@@ -197,17 +204,24 @@ class Call<A, E, R> {
   }
 }
 
-/** Runs the effect as a call on this way. */
+/** What a call is refused with that begins now: its caller's budget has ended, or the circuit is open. */
+const refused = (way: Way, fiber: AnyFiber, outer: Machine.Deadline | undefined, now: number) =>
+  outer !== undefined && Machine.remainingMillis(outer, now) === 0
+    ? Exit.fail(missed(fiber, outer, "before-start", way.name))
+    : way.circuit?.refusing(fiber, now)
+
+/** As `refused`, or that the bulkhead is full. Where nobody refuses this does without the time. */
+const refusedAtOnce = (way: Way, fiber: AnyFiber): Effect.Effect<never, StandardError> | undefined => {
+  const isFull = way.permits !== undefined && way.permits.isFull
+  if (!isFull && (way.circuit === undefined || way.circuit.isClosed)) return undefined
+  const refusal = refused(way, fiber, inForce(fiber), nowMillis(fiber))
+  return refusal === undefined && isFull ? way.permits?.refuse(fiber) : refusal
+}
+
+/** Runs the effect as a call on this way. A refusal needs no region, which would cost more than it does. */
 export const through = <A, E, R>(way: Way, self: Effect.Effect<A, E, R>): Effect.Effect<A, E | StandardError, R> =>
-  Effect.uninterruptibleMask((restore) =>
-    Effect.withFiberRuntime<A, E | StandardError, R>((fiber) => {
-      const outer = inForce(fiber)
-      const now = nowMillis(fiber)
-      if (outer !== undefined && Machine.remainingMillis(outer, now) === 0) {
-        return Effect.fail(missed(fiber, outer, "before-start", way.name))
-      }
-      const { deadlineMillis } = way.settings
-      const deadline = deadlineMillis === Infinity ? outer : Machine.start(way.name, deadlineMillis, outer, now)
-      return new Call<A, E, R>(way, fiber, restore, outer, deadline, self).enter(now)
-    })
+  Effect.withFiberRuntime<A, E | StandardError, R>(
+    (fiber) =>
+      refusedAtOnce(way, fiber) ??
+      Effect.uninterruptibleMask((restore) => new Call<A, E, R>(way, fiber, restore, self).enter())
   )
