@@ -39,8 +39,9 @@ describe("bulkhead", () => {
     expect(Bulkhead.release(state(2, 1, 2))).toEqual(["HandedOver", state(2, 0, 2)])
   })
 
-  it("after its limit grew, lets nobody overtake those in line", () => {
+  it("with a free permit and somebody in line, lets nobody overtake", () => {
     expect(Bulkhead.acquire(state(2, 1, 3))).toEqual(["Queued", state(2, 2, 3)])
+    expect(Bulkhead.acquire(state(2, 1, 3, 1))).toEqual(["Rejected", state(2, 1, 3, 1)])
   })
 
   it("lets through as many of those in line as its limit grew by, and no more than wait", () => {
