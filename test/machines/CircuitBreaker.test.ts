@@ -172,6 +172,16 @@ describe("open", () => {
   })
 })
 
+describe("open, told of a call that it never let through", () => {
+  it("stays as it is, whatever the outcome", () => {
+    const breaker = tripped(config())
+    const before = breaker.state()
+    const permit = { generation: before.generation, startedMillis: 1 }
+    for (const outcome of [success, failure, ignored]) expect(breaker.end(permit, outcome, 2)).toBeUndefined()
+    expect(breaker.state()).toBe(before)
+  })
+})
+
 describe("half-open", () => {
   it("lets one call through at a time and tells the others how long the probe may still take", () => {
     const breaker = tripped(config())

@@ -43,6 +43,8 @@ describe("by hand", () => {
       expect(CircuitBreaker.snapshot(of, isolated, 1e12)).toMatchObject({ state: "Isolated", openings: 0, calls: 0 })
       const late = { generation: state.generation, startedMillis: 40_000 }
       expect(CircuitBreaker.settle(of, isolated, late, success, 50_000)).toEqual([undefined, isolated])
+      const never = { generation: isolated.generation, startedMillis: 40_000 }
+      expect(CircuitBreaker.settle(of, isolated, never, failure, 50_000)[1]).toBe(isolated)
     }
   })
 
@@ -64,7 +66,8 @@ describe("by hand", () => {
         return after
       }, disabled)
       const failures = from === "Closed" ? 2 : 1
-      expect(CircuitBreaker.snapshot(of, ill, 50_000)).toMatchObject({ state: "Disabled", failures, failureRate: 1 })
+      const expected = { state: "Disabled", failures, failureRate: 1, openings: 0 }
+      expect(CircuitBreaker.snapshot(of, ill, 50_000)).toMatchObject(expected)
       expect(CircuitBreaker.at(of, ill, 1e12)).toBe(ill)
     }
   })

@@ -1,4 +1,4 @@
-import { TripPolicy, type Window } from "@effect-resilience/machines"
+import { TripPolicy, Window } from "@effect-resilience/machines"
 import * as fc from "fast-check"
 import assert from "node:assert/strict"
 import { describe, expect, it } from "vitest"
@@ -154,6 +154,16 @@ describe("slow", () => {
   })
 })
 
+describe("one rule", () => {
+  it("remembers its window alone, any rules a window for each", () => {
+    const rule = TripPolicy.consecutive(2)
+    const memory = Window.add(rule.window, Window.empty(rule.window), true, 0)
+    expect(TripPolicy.add(rule, TripPolicy.empty(rule), true, 0, 0)).toEqual(memory)
+    const any = TripPolicy.any([rule])
+    expect(TripPolicy.add(any, TripPolicy.empty(any), true, 0, 0)).toEqual({ _tag: "Any", windows: [memory] })
+  })
+})
+
 describe("any", () => {
   const rule = TripPolicy.slow({ threshold: 1, slowerThanMillis: 100, minimumCalls: 2, window: count(2) })
   const policy = TripPolicy.any([TripPolicy.consecutive(3, 1000), rule])
@@ -169,7 +179,14 @@ describe("any", () => {
     expect(breachAfter([true, 0], [true, 0], [true, 0])?._tag).toBe("Consecutive")
     expect(breachAfter([false, 100], [false, 100])?._tag).toBe("Slow")
     expect(breachAfter([true, 0], [true, 100], [true, 100])?._tag).toBe("Consecutive")
-    expect(TripPolicy.breach(TripPolicy.any([]), TripPolicy.empty(TripPolicy.any([])))).toBeUndefined()
+  })
+
+  it("of no rules at all never trips, and tells of nothing", () => {
+    const none = TripPolicy.any([])
+    const memory = TripPolicy.add(none, TripPolicy.empty(none), true, 1000, 0)
+    expect(TripPolicy.breach(none, memory)).toBeUndefined()
+    const nothing = { calls: 0, failures: 0, failureRate: 0, slow: 0, slowRate: 0 }
+    expect(TripPolicy.totals(none, memory, 0)).toEqual(nothing)
   })
 
   it("tells of failures by the first rule that counts them and of slow calls by the first that counts those", () => {

@@ -134,13 +134,11 @@ export const elapse = (
       }
     ]
   }
-  if (state._tag === "HalfOpen") {
-    const oldest = state.probing[0]
-    if (oldest === undefined || nowMillis < oldest + config.probeTimeoutMillis) return undefined
-    const cause: Cause = { _tag: "ProbeTimedOut", probeTimeoutMillis: config.probeTimeoutMillis }
-    return reopen(config, state, cause, 0, oldest + config.probeTimeoutMillis)
-  }
-  return undefined
+  if (state._tag !== "HalfOpen") return undefined
+  const oldest = state.probing[0]
+  if (oldest === undefined || nowMillis < oldest + config.probeTimeoutMillis) return undefined
+  const cause: Cause = { _tag: "ProbeTimedOut", probeTimeoutMillis: config.probeTimeoutMillis }
+  return reopen(config, state, cause, 0, oldest + config.probeTimeoutMillis)
 }
 
 const admit = (state: State, nowMillis: number): readonly [Admitted, State] => {
@@ -153,10 +151,7 @@ const admit = (state: State, nowMillis: number): readonly [Admitted, State] => {
     : [{ _tag: "Admitted", permit }, state]
 }
 
-/**
- * Why this state, with every step taken that is due, lets nothing through at `nowMillis`; undefined if it lets a call
- * through.
- */
+/** Why this state, with every step taken that is due, lets nothing through at `nowMillis`; undefined if it does. */
 export const refusal = (config: Config, state: State, nowMillis: number): Rejected | undefined => {
   if (state._tag === "Isolated") {
     return { _tag: "Rejected", state: "Isolated", retryAfterMillis: Infinity, reason: isolatedByHand }
@@ -171,7 +166,7 @@ export const refusal = (config: Config, state: State, nowMillis: number): Reject
     : {
         _tag: "Rejected",
         state: "HalfOpen",
-        retryAfterMillis: Math.max(0, oldest + config.probeTimeoutMillis - nowMillis),
+        retryAfterMillis: oldest + config.probeTimeoutMillis - nowMillis,
         reason: { _tag: "Probing", probes: config.probes }
       }
 }
