@@ -55,7 +55,7 @@ interface Opened<A> {
   readonly close: (exit: Exit.Exit<unknown, unknown>) => Effect.Effect<void>
 }
 
-/** Ends with what the fiber has forked; a fiber with children is interrupted. Unlike `Effect.never` it needs no timer. */
+/** Keeps a fiber that has children, until it is interrupted, and they with it. Unlike `Effect.never` it needs no timer. */
 const withChildren: Effect.Effect<void> = Effect.withFiberRuntime((fiber) =>
   isChildless(fiber) ? Effect.void : Effect.interruptible(Effect.async<never>(() => {}))
 )
@@ -84,7 +84,10 @@ class Call<A, E, R> {
     Effect.uninterruptibleMask((restore) =>
       Effect.matchCauseEffect(
         restore(
-          Effect.provideService(policy.protect(this.attempt), Occupancy, { holders: this.outside, wanted: true })
+          Effect.provideService(policy.protect(this.attempt), Occupancy, {
+            holders: this.outside,
+            wanted: this.wanted || this.door.keepsPermits
+          })
         ),
         {
           onSuccess: () => this.keep(scope),
