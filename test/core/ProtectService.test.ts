@@ -31,7 +31,8 @@ interface Service {
   readonly reader: Queue.Dequeue<string>
   readonly worker: Fiber.Fiber<void>
   readonly other: typeof Other
-  readonly events: Stream.Stream<number>
+  readonly events: Stream.Stream<number, Errors>
+  readonly eventsOf: (id: string) => Stream.Stream<number, Errors>
 }
 
 class Payments extends Context.Tag("test/Payments")<Payments, Service>() {}
@@ -79,7 +80,8 @@ const services = (repeatable: ReadonlyArray<keyof Service> = []) =>
       reader: yield* Queue.unbounded<string>(),
       worker: yield* Effect.fork(Effect.void),
       other: Other,
-      events: Stream.make(1, 2, 3)
+      events: Stream.concat(Stream.make(1, 2), Stream.fromEffect(bank.ask(Effect.succeed(3)))),
+      eventsOf: () => Stream.fromEffect(bank.ask(unavailable))
     }
     const context = yield* Layer.build(
       Layer.provideMerge(safeBy(repeatable).pipe(Layer.provide(Layer.succeed(Payments, Object.freeze(real)))), policy)
@@ -131,6 +133,36 @@ describe("a protected service", () => {
     })
   )
 
+  it.scoped("protects Streams and functions that give them: how they are opened, and the permit until they end", () =>
+    Effect.gen(function* () {
+      const { bank, safe } = yield* services()
+      expect(safe.events).toBe(safe.events)
+      expect(Array.from(yield* Stream.runCollect(safe.events))).toEqual([1, 2, 3])
+      const pull = yield* Stream.toPull(safe.events)
+      yield* pull
+      expect(failureOf(yield* Effect.exit(safe.charge(1)))).toMatchObject({ _tag: "BulkheadFull" })
+      yield* pull
+      expect(yield* Effect.flip(pull)).toEqual(Option.none())
+      expect(yield* safe.charge(1)).toBe("charged 1")
+      const { asked } = bank
+      expect(failureOf(yield* Effect.exit(Stream.runDrain(safe.eventsOf("a"))))).toBeInstanceOf(Unavailable)
+      expect(isOpen(yield* Effect.exit(Stream.runDrain(safe.eventsOf("a"))))).toBe(true)
+      expect(isOpen(yield* Effect.exit(Stream.runDrain(safe.events)))).toBe(true)
+      expect(bank.asked).toBe(asked + 1)
+    })
+  )
+
+  it.scoped("opens a Stream again only if it is named in `repeatable`", () =>
+    Effect.gen(function* () {
+      const { bank, safe } = yield* services(["eventsOf"])
+      yield* play(Stream.runDrain(safe.eventsOf("a")), "1 second")
+      expect(bank.asked).toBe(3)
+      const unnamed = yield* services()
+      yield* play(Stream.runDrain(unnamed.safe.eventsOf("a")), "1 second")
+      expect(unnamed.bank.asked).toBe(1)
+    })
+  )
+
   it.scoped("passes everything else through: plain values, and data that is an Effect by type only", () =>
     Effect.gen(function* () {
       const { real, safe } = yield* services()
@@ -145,8 +177,7 @@ describe("a protected service", () => {
         "queue",
         "reader",
         "worker",
-        "other",
-        "events"
+        "other"
       ] as const
       for (const key of data) expect(safe[key]).toBe(real[key])
       expect(safe.format(5)).toBe("5 cents")
@@ -155,7 +186,6 @@ describe("a protected service", () => {
       expect(yield* Ref.get(real.count)).toBe(1)
       yield* Queue.offer(safe.queue, "message")
       expect(yield* Queue.take(real.queue)).toBe("message")
-      expect(Array.from(yield* Stream.runCollect(safe.events))).toEqual([1, 2, 3])
       expect(yield* Effect.provideService(safe.other, Other, 7)).toBe(7)
     })
   )

@@ -1,10 +1,11 @@
 /** What holds for a Stream under any policy that has no reason to refuse: it is what it was. */
 import { Policy } from "@effect-resilience/core"
 import { describe, expect, it } from "@effect/vitest"
-import { Cause, Chunk, Context, Effect, Exit, Fiber, FiberRef, Queue, Scope, Stream, TestClock } from "effect"
+import { Chunk, Context, Effect, Exit, Fiber, FiberRef, Queue, Scope, Stream, TestClock } from "effect"
 import { Declined } from "../support/Dependency.js"
 import { everyPolicy } from "../support/EveryPolicy.js"
 import { begin } from "../support/Passing.js"
+import { shape } from "../support/Play.js"
 import { Source } from "../support/Source.js"
 
 class Currency extends Context.Tag("test/Currency")<Currency, string>() {}
@@ -75,7 +76,7 @@ for (const [kind, making] of Object.entries(everyPolicy)) {
           const bare = yield* chunksOf(Stream.filter(stream, () => true))
           const { chunks: seen, exit } = yield* chunksOf(Policy.protectStream(stream, policy))
           expect(seen).toEqual(bare.chunks.filter((chunk) => chunk.length > 0))
-          expect(Exit.mapErrorCause(exit, Cause.squash)).toEqual(Exit.mapErrorCause(bare.exit, Cause.squash))
+          expect(shape(exit)).toEqual(shape(bare.exit))
         }
       })
     )

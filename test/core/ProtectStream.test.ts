@@ -1,8 +1,8 @@
 /** What each policy does to a Stream, and when. */
-import { Backoff, Bulkhead, CircuitBreaker, Deadline, Keyed, Policy, Retry, Timeout } from "@effect-resilience/core"
+import { Bulkhead, CircuitBreaker, Policy, Timeout } from "@effect-resilience/core"
 import { describe, expect, it } from "@effect/vitest"
 import { Chunk, Deferred, Effect, Exit, Fiber, Option, Schedule, Stream, TestClock } from "effect"
-import { Dependency, Unavailable } from "../support/Dependency.js"
+import { Unavailable } from "../support/Dependency.js"
 import { begin, during, failureOf } from "../support/Passing.js"
 import { Source } from "../support/Source.js"
 

@@ -78,7 +78,7 @@ const begin = (make: Make, start: Start, ops: number) =>
 /** Whether it comes to hold; that may need a while, but not for ever as joining what hangs would. */
 const comesTrue = (holds: Effect.Effect<boolean>) =>
   Effect.gen(function* () {
-    for (let turn = 0; turn < 200; turn++) {
+    for (let turn = 0; turn < 1000; turn++) {
       if (yield* holds) return true
       yield* Effect.yieldNow()
     }

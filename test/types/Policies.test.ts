@@ -3,13 +3,14 @@ import {
   type Bulkhead,
   CircuitBreaker,
   Deadline,
+  Keyed,
   type Outcome,
   Policy,
   Retry,
   Timeout
 } from "@effect-resilience/core"
 import { describe, expectTypeOf, it } from "@effect/vitest"
-import { Context, Data, Duration, Effect, type Exit, Schedule } from "effect"
+import { Context, Data, Duration, Effect, type Exit, Schedule, type Scope, Stream } from "effect"
 
 class Declined extends Data.TaggedError("Declined")<{ readonly code: number }> {}
 class Unavailable extends Data.TaggedError("Unavailable") {}
@@ -19,6 +20,33 @@ const charge = Effect.flatMap(Gateway, (call) => call)
 
 /** Only its type matters: it is never run. */
 type Call<E> = Effect.Effect<string, Declined | E, Gateway>
+
+describe("the type of what is opened under a policy", () => {
+  type Rows<E> = Stream.Stream<number, Declined | E, Gateway>
+  const rows: Rows<never> = Stream.fromEffect(Effect.map(charge, Number))
+
+  it("keeps the elements and the needs of a Stream, and adds the policy's own errors", () => {
+    expectTypeOf((policy: Timeout.Timeout) => rows.pipe(Policy.protectStream(policy))).returns.toEqualTypeOf<
+      Rows<Timeout.TimedOut>
+    >()
+    expectTypeOf((policy: Policy.Standard) => Policy.protectStream(rows, policy)).returns.toEqualTypeOf<
+      Rows<Policy.StandardError>
+    >()
+    expectTypeOf((policy: Retry.Retry) => Policy.protectStream(rows, policy)).returns.toEqualTypeOf<Rows<never>>()
+    expectTypeOf((keyed: Keyed.Keyed<string, Bulkhead.Bulkhead>) =>
+      Policy.protectStream(rows, Keyed.forKey(keyed, "a"))
+    ).returns.toEqualTypeOf<Rows<Bulkhead.BulkheadFull>>()
+  })
+
+  it("leaves what was acquired to the scope of the caller", () => {
+    const acquired = Effect.acquireRelease(charge, () => Effect.void)
+    expectTypeOf((policy: Timeout.Timeout) => acquired.pipe(Policy.protectScoped(policy))).returns.toEqualTypeOf<
+      Effect.Effect<string, Declined | Timeout.TimedOut, Gateway | Scope.Scope>
+    >()
+    // @ts-expect-error a Stream is no acquisition
+    expectTypeOf((policy: Timeout.Timeout) => Policy.protectScoped(rows, policy)).toBeFunction()
+  })
+})
 
 describe("the type of a protected call", () => {
   it("keeps the value and the needs, and adds the policy's own errors", () => {

@@ -47,7 +47,9 @@ describe("protectService", () => {
     readonly worker: Fiber.RuntimeFiber<void, Declined>
     readonly level: FiberRef.FiberRef<number>
     readonly policyTag: typeof PaymentPolicy
-    readonly events: Stream.Stream<number, Declined>
+    readonly events: Stream.Stream<number, Declared>
+    readonly eventsOf: (id: string) => Stream.Stream<number, Declared>
+    readonly rowsOf: <T>(query: T) => Stream.Stream<T, Policy.StandardError>
   }
   class DeclaringTag extends Context.Tag("test/Declaring")<DeclaringTag, Declaring>() {}
 
@@ -62,7 +64,7 @@ describe("protectService", () => {
     expect(same<Calls[2], Effect.Effect<number, Declared>>(true)).toBe(true)
   })
 
-  it("refuses methods that do not declare them: a function, an effect, a generic function, one overload", () => {
+  it("refuses methods that do not declare them: a function, an effect, a generic function, one overload, Streams", () => {
     class Function extends Context.Tag("f")<
       Function,
       { readonly charge: (n: number) => Effect.Effect<string, Declined> }
@@ -87,7 +89,16 @@ describe("protectService", () => {
     class LastTag extends Context.Tag("l")<LastTag, Last>() {}
     // @ts-expect-error the last signature of find does not
     const five = Policy.protectService(LastTag, PaymentPolicy)
-    expect([one, two, three, four, five].every(Layer.isLayer)).toBe(true)
+    class Events extends Context.Tag("e")<Events, { readonly events: Stream.Stream<number, Declined> }>() {}
+    // @ts-expect-error the Stream does not declare the policy's errors
+    const six = Policy.protectService(Events, PaymentPolicy)
+    class EventsOf extends Context.Tag("eo")<
+      EventsOf,
+      { readonly eventsOf: <T>(id: T) => Stream.Stream<T, Declined> }
+    >() {}
+    // @ts-expect-error eventsOf does not
+    const seven = Policy.protectService(EventsOf, PaymentPolicy)
+    expect([one, two, three, four, five, six, seven].every(Layer.isLayer)).toBe(true)
   })
 
   it("refuses a service that declares only some of the errors", () => {
@@ -119,11 +130,12 @@ describe("protectServiceAs", () => {
     readonly count: Ref.Ref<number>
     readonly policyTag: typeof PaymentPolicy
     readonly events: Stream.Stream<number, Declined>
+    readonly eventsOf: (id: string) => Stream.Stream<number, Declined>
   }
   class BareTag extends Context.Tag("test/Bare")<BareTag, Bare>() {}
   class SafeTag extends Context.Tag("test/Safe")<SafeTag, Policy.Protected<Bare>>() {}
 
-  it("adds the errors to what gives effects, and to nothing else", () => {
+  it("adds the errors to what gives effects and Streams, and to nothing else", () => {
     type Safe = Policy.Protected<Bare>
     type Charge = (order: number, key: string) => Effect.Effect<string, Declared>
     expect(same<Safe["charge"], Charge>(true)).toBe(true)
@@ -134,7 +146,8 @@ describe("protectServiceAs", () => {
     expect(same<Safe["lastOf"], Bare["lastOf"]>(true)).toBe(true)
     expect(same<Safe["count"], Ref.Ref<number>>(true)).toBe(true)
     expect(same<Safe["policyTag"], typeof PaymentPolicy>(true)).toBe(true)
-    expect(same<Safe["events"], Bare["events"]>(true)).toBe(true)
+    expect(same<Safe["events"], Stream.Stream<number, Declared>>(true)).toBe(true)
+    expect(same<Safe["eventsOf"], (id: string) => Stream.Stream<number, Declared>>(true)).toBe(true)
   })
 
   it("gives the other tag, and refuses one whose methods lack the errors", () => {

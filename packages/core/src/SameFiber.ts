@@ -25,7 +25,7 @@ export const withOwnChildren = <A, E, R>(fiber: AnyFiber, self: Effect.Effect<A,
 const isEmpty = (u: unknown): boolean => u === null || (u instanceof Set && u.size === 0)
 
 /** Whether nothing was forked by the fiber that still runs. */
-const isChildless = (fiber: AnyFiber): boolean => "_children" in fiber && isEmpty(fiber._children)
+export const isChildless = (fiber: AnyFiber): boolean => "_children" in fiber && isEmpty(fiber._children)
 
 /**
  * Whether the fiber can be interrupted for a part of its work alone. It cannot if it has children, whom an interruption

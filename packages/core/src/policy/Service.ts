@@ -1,10 +1,10 @@
 /**
  * Puts a policy around every method of a service, as a Layer over the real one.
  *
- * Protected are members that are effects, and functions that give effects. Everything else passes through: plain values,
- * functions that give them, and data that is an Effect by type only (Option, Either, Ref, Deferred, Queue, Tag, ...).
- * Streams pass through as they are: protect the effect that opens them. Methods are called with the real service as
- * `this`, so private fields work; the real service is never touched, so a frozen one works too.
+ * Protected are members that are effects or Streams, and functions that give them; of a Stream, how it is opened (see
+ * `protectStream`). Everything else passes through: plain values, functions that give them, and data that is an Effect by
+ * type only (Option, Either, Ref, Deferred, Queue, Tag, ...). Methods are called with the real service as `this`, so private
+ * fields work; the real service is never touched, so a frozen one works too.
  */
 import {
   Context,
@@ -22,9 +22,11 @@ import {
   RcRef,
   Ref,
   Resource,
-  ScopedRef
+  ScopedRef,
+  Stream
 } from "effect"
 import type { Standard, StandardError } from "./Standard.js"
+import { protectStream } from "./Streams.js"
 
 /** Marks of what is an Effect by type and data by nature. */
 const dataTypeIds = [
@@ -56,11 +58,11 @@ type Given<M> = M extends {
   ? Out1 | Out2 | Out3 | Out4
   : M
 
-/** The name of a method whose declared errors lack the policy's, or never. */
+/** The name of a method whose declared errors lack the policy's, or never. An Effect is a Stream by type. */
 type Lacks<K, T, E> =
   IsData<T> extends true
     ? never
-    : T extends Effect.Effect<infer _, infer E2, infer _>
+    : T extends Stream.Stream<infer _, infer E2, infer _>
       ? [E] extends [E2]
         ? never
         : K
@@ -84,7 +86,9 @@ type WithErrors<T> =
     ? T
     : T extends Effect.Effect<infer A, infer E, infer R>
       ? Effect.Effect<A, E | StandardError, R>
-      : T
+      : T extends Stream.Stream<infer A, infer E, infer R>
+        ? Stream.Stream<A, E | StandardError, R>
+        : T
 
 /** The service type with the policy's errors added to each method. A generic method loses its parameter. */
 export type Protected<S> = {
@@ -112,16 +116,22 @@ const keysOf = (service: object): ReadonlySet<PropertyKey> => {
     : new Set(own)
 }
 
-type Around = (key: PropertyKey) => Standard["protect"]
+/** Whether it is a Stream, and not an Effect or what looks like one: those carry the mark of a Stream as well. */
+const isStream = (u: unknown): u is Stream.Stream<unknown, unknown, unknown> =>
+  !Effect.isEffect(u) && Predicate.hasProperty(u, Stream.StreamTypeId)
 
-const guarded = (member: unknown, service: object, protect: Standard["protect"]): unknown => {
-  if (isCall(member)) return protect(member)
-  if (typeof member !== "function" || Context.isTag(member)) return member
-  return (...args: ReadonlyArray<unknown>): unknown => {
-    const given: unknown = Reflect.apply(member, service, args)
-    return isCall(given) ? protect(given) : given
-  }
+type Around = (key: PropertyKey) => Standard
+
+/** A call under the policy, anything else as it is. */
+const under = (policy: Standard, given: unknown): unknown => {
+  if (isCall(given)) return policy.protect(given)
+  return isStream(given) ? protectStream(given, policy) : given
 }
+
+const guarded = (member: unknown, service: object, policy: Standard): unknown =>
+  typeof member !== "function" || Effect.isEffect(member)
+    ? under(policy, member)
+    : (...args: ReadonlyArray<unknown>): unknown => under(policy, Reflect.apply(member, service, args))
 
 /** An object that looks like the service and puts a policy around what its members do. */
 const mirror = <S extends object>(service: object, around: Around): S => {
@@ -146,12 +156,13 @@ const mirror = <S extends object>(service: object, around: Around): S => {
 
 const aroundBy = (policy: Standard, repeatable: ReadonlyArray<PropertyKey>): Around => {
   const once = policy.with({ repeatable: false })
-  return (key) => (repeatable.includes(key) ? policy.protect : once.protect)
+  return (key) => (repeatable.includes(key) ? policy : once)
 }
 
 /**
- * A Layer over the real service, under the same tag. Compiles only if every method that gives an effect already declares
- * the policy's errors, so generic methods and overloads survive. Only methods named in `repeatable` are retried.
+ * A Layer over the real service, under the same tag. Compiles only if every method that gives an effect or a Stream already
+ * declares the policy's errors, so generic methods and overloads survive. Only methods named in `repeatable` are retried;
+ * a Stream of any other is opened once.
  *
  * Provide the real service to it. Merging it with the real one instead silently gives one or the other.
  *

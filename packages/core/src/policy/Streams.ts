@@ -10,7 +10,7 @@
  * reason; those for an acquisition only until it is made.
  *
  * Each attempt opens in a scope of its own, which is closed before the next one begins, and in a fiber of its own, which
- * stays until then: a timeout does not end what the opening has forked. What is open lives in the caller's budget of time
+ * stays as long where it has forked others: a timeout does not end them. What is open lives in the caller's budget of time
  * from beginning to end. The policy's own deadline limits how long the opening may take; it is not published inside, where
  * it would end what goes on afterwards.
  *
@@ -21,6 +21,7 @@
  * so one after the other.
  */
 import {
+  type Cause,
   Channel,
   Chunk,
   Context,
@@ -38,6 +39,7 @@ import { dual } from "effect/Function"
 import { inForce, publish } from "../Deadline.js"
 import type { AnyFiber } from "../FiberTime.js"
 import { type Holder, Occupancy } from "../Occupancy.js"
+import { isChildless } from "../SameFiber.js"
 import type { Policy } from "./Model.js"
 
 /** How something is opened, and what the policy is told of it. */
@@ -53,8 +55,10 @@ interface Opened<A> {
   readonly close: (exit: Exit.Exit<unknown, unknown>) => Effect.Effect<void>
 }
 
-// Unlike `Effect.never` it needs no timer.
-const untilInterrupted = Effect.async<never>(() => {})
+/** Keeps a fiber that has children, until it is interrupted, and they with it. Unlike `Effect.never` it needs no timer. */
+const withChildren: Effect.Effect<void> = Effect.withFiberRuntime((fiber) =>
+  isChildless(fiber) ? Effect.void : Effect.interruptible(Effect.async<never>(() => {}))
+)
 
 /** One call under a policy: attempts one after the other, the last of which stays open. */
 class Call<A, E, R> {
@@ -80,7 +84,10 @@ class Call<A, E, R> {
     Effect.uninterruptibleMask((restore) =>
       Effect.matchCauseEffect(
         restore(
-          Effect.provideService(policy.protect(this.attempt), Occupancy, { holders: this.outside, wanted: true })
+          Effect.provideService(policy.protect(this.attempt), Occupancy, {
+            holders: this.outside,
+            wanted: this.wanted || this.door.keepsPermits
+          })
         ),
         {
           onSuccess: () => this.keep(scope),
@@ -102,10 +109,13 @@ class Call<A, E, R> {
       const { holders } = yield* Occupancy
       const scope = yield* Scope.make()
       const result = yield* Deferred.make<A, E>()
-      const opening = Effect.intoDeferred(restore(this.asCaller(open(scope), holders)), result)
-      const opener = yield* Effect.forkDaemon(Effect.zipRight(opening, Effect.interruptible(untilInterrupted)))
+      const shut = (cause: Cause.Cause<unknown>) => Scope.close(scope, Exit.failCause(cause))
+      // Shut in there: Effect's finalizers forget an interruption that comes while they run in a fiber which a limit has
+      // interrupted already.
+      const opening = Effect.onError(restore(this.asCaller(open(scope), holders)), shut)
+      const opener = yield* Effect.forkDaemon(Effect.zipRight(Effect.intoDeferred(opening, result), withChildren))
       const value = yield* Effect.onError(restore(Deferred.await(result)), (cause) =>
-        Effect.zipRight(Fiber.interrupt(opener), Scope.close(scope, Exit.failCause(cause)))
+        Effect.zipRight(Fiber.interrupt(opener), shut(cause))
       )
       yield* opener.inheritAll
       const kept = keepsPermits ? holders.filter((holder) => !this.outside.includes(holder)) : []
