@@ -228,17 +228,19 @@ describe("observe", () => {
       yield* breaker.protect(Effect.void)
       yield* TestClock.adjust("20 seconds")
       yield* breaker.protect(Effect.void)
+      yield* times(2, breaker.protect(new Unavailable({})))
       yield* breaker.isolate
       const policy = "payment"
-      const change = (from: string, to: string, cause: string, at: number) =>
-        expect.objectContaining({ policy, from, to, cause: expect.objectContaining({ _tag: cause }), at, openFor: 0 })
+      const change = (from: string, to: string, cause: string, at: number, openFor = 0) =>
+        expect.objectContaining({ policy, from, to, cause: expect.objectContaining({ _tag: cause }), at, openFor })
       expect(listener.of("CircuitChanged").slice(1)).toEqual([
         change("Open", "Closed", "Observing", 10_000),
         change("Closed", "Isolated", "Isolated", 30_000)
       ])
       expect(listener.of("ChangeObserved")).toEqual([
         change("Open", "HalfOpen", "Due", 30_000),
-        change("HalfOpen", "Closed", "ProbesSucceeded", 30_000)
+        change("HalfOpen", "Closed", "ProbesSucceeded", 30_000),
+        change("Closed", "Open", "Consecutive", 30_000, 30_000)
       ])
       expect(listener.of("RejectionObserved")).toEqual([
         { _tag: "RejectionObserved", policy, at: 10_000, by: "circuit", retryAfter: 20_000 }
