@@ -6,8 +6,6 @@ import { Duration, Effect, Exit, MutableRef, Option, type Stream } from "effect"
 import { type CircuitOpen, circuitOpen } from "./CircuitOpen.js"
 import type { Numbers } from "./CircuitOptions.js"
 import { type Snapshot, snapshot } from "./CircuitSnapshot.js"
-import type { Judge } from "./Classifier.js"
-import { DeadlineExceeded, inForce } from "./Deadline.js"
 import { type AnyFiber, drawn, nowMillis } from "./FiberTime.js"
 import * as Observation from "./Observation.js"
 import * as Outcome from "./Outcome.js"
@@ -275,34 +273,3 @@ const hintMillis = (outcome: Outcome.Outcome): number =>
 /** Whether a permit was to be had at once. */
 export const isPermit = (answer: Permit | Effect.Effect<Permit, CircuitOpen>): answer is Permit =>
   "generation" in answer
-
-/** Whether the budget that the call was made in has ended, and took it along. A budget inside the call is the call's own. */
-const byCallersDeadline = (fiber: AnyFiber, now: number, exit: Exit.Exit<unknown, unknown>): boolean => {
-  const outer = inForce(fiber)
-  return (
-    outer !== undefined &&
-    now >= outer.dueMillis &&
-    Option.exists(Outcome.typedError(exit), (error) => error instanceof DeadlineExceeded && error.where === "in-flight")
-  )
-}
-
-/**
- * Settles what an admitted call ended with, and gives it to its caller. `lastedMillis`: how long its last attempt lasted;
- * by default all of it.
- */
-export const settleExit = <A, E>(
-  fiber: AnyFiber,
-  circuit: Circuit,
-  permit: Permit,
-  judge: Judge<A, E>,
-  exit: Exit.Exit<A, E>,
-  lastedMillis?: number
-): Effect.Effect<A, E> => {
-  const now = nowMillis(fiber)
-  const verdict =
-    exit._tag === "Failure" && (Outcome.wasCutShort(exit) || byCallersDeadline(fiber, now, exit))
-      ? { outcome: circuit.cutShort(now, permit, lastedMillis), exit }
-      : judge(fiber, exit)
-  const more = circuit.settle(fiber, now, permit, verdict.outcome, lastedMillis)
-  return more === undefined ? verdict.exit : Effect.zipRight(more, verdict.exit)
-}

@@ -17,7 +17,7 @@
  */
 import { Effect, Exit, Predicate, Random, type Scope, type Stream } from "effect"
 import { dual } from "effect/Function"
-import { Circuit, isPermit, type Permit, settleExit, type State } from "./Circuit.js"
+import { Circuit, isPermit, type Permit, type State } from "./Circuit.js"
 import type { CircuitOpen } from "./CircuitOpen.js"
 import * as CircuitOptions from "./CircuitOptions.js"
 import type { Snapshot } from "./CircuitSnapshot.js"
@@ -26,6 +26,7 @@ import { nowMillis } from "./FiberTime.js"
 import * as InvalidOptions from "./InvalidOptions.js"
 import type * as Outcome from "./Outcome.js"
 import { Base, type Policy } from "./policy/Model.js"
+import { settleExit } from "./Settlement.js"
 import * as PolicyRegistry from "./PolicyRegistry.js"
 import type { Transition } from "./Transitions.js"
 
