@@ -92,7 +92,11 @@ export class Circuit {
     lastedMillis: number = now - permit.startedMillis
   ): Effect.Effect<void> | undefined {
     if (permit.wouldReject) {
-      this.endedAgainst(permit, outcome, lastedMillis)
+      const isSlow = lastedMillis >= TripPolicy.slowerThanMillis(this.numbers.machine.tripPolicy)
+      MutableRef.update(
+        this.observation,
+        (observation) => observation && Observation.ended(observation, permit.generation, outcome._tag, isSlow)
+      )
       return undefined
     }
     const told = { _tag: outcome._tag, retryAfterMillis: hintMillis(outcome), lastedMillis }
@@ -169,6 +173,7 @@ export class Circuit {
     this.followers.close()
   }
 
+  /** Tells a new follower how the circuit is, and from then on what becomes of it. */
   private follow(fiber: AnyFiber, to: Follower): Effect.Effect<void> {
     const at = nowMillis(fiber)
     const more = this.pass(fiber, at)
@@ -221,13 +226,6 @@ export class Circuit {
     return { generation: this.cell.current.generation, startedMillis: at, wouldReject: true }
   }
 
-  private endedAgainst({ generation }: Permit, { _tag }: Outcome.Outcome, lastedMillis: number): void {
-    const isSlow = lastedMillis >= TripPolicy.slowerThanMillis(this.numbers.machine.tripPolicy)
-    MutableRef.update(this.observation, (observation) =>
-      observation === undefined ? undefined : Observation.ended(observation, generation, _tag, isSlow)
-    )
-  }
-
   /** One random number for each opening, drawn ahead so that an opening is decided in one step. */
   private redraw(fiber: AnyFiber): Effect.Effect<void> {
     return Effect.map(drawn(fiber), (random) => {
@@ -252,6 +250,7 @@ export class Circuit {
     this.report(fiber, observing ? "ChangeObserved" : "CircuitChanged", { from, to, cause, at })
   }
 
+  /** Reports a transition under the name that it has in telemetry. */
   private report(
     fiber: AnyFiber,
     _tag: "CircuitChanged" | "ChangeObserved",

@@ -47,6 +47,7 @@ export class Followers {
   private readonly mailboxes = new Set<Follower>()
   private isClosed = false
 
+  /** Hands a transition to each. */
   tell(transition: Transition): void {
     for (const each of this.mailboxes) each.unsafeOffer(transition)
   }
@@ -58,6 +59,7 @@ export class Followers {
     else this.mailboxes.add(to)
   }
 
+  /** One does not follow any more. */
   remove(from: Follower): void {
     this.mailboxes.delete(from)
   }
