@@ -57,6 +57,12 @@ export type CircuitState = typeof CircuitState.Type
 export const ServerNotice = Schema.Union(
   Schema.TaggedStruct("Serving", { url: Schema.String }),
   Schema.TaggedStruct("CircuitChanged", { policy: Schema.String, to: CircuitState, wallMillis: Schema.Number }),
-  Schema.TaggedStruct("Sockets", { inUse: Schema.Int, waiting: Schema.Int, wallMillis: Schema.Number })
+  /** Outbound sockets, and what the server has computed for until then. */
+  Schema.TaggedStruct("Sockets", {
+    inUse: Schema.Int,
+    waiting: Schema.Int,
+    cpuMillis: Schema.Number,
+    wallMillis: Schema.Number
+  })
 )
 export type ServerNotice = typeof ServerNotice.Type

@@ -14,6 +14,8 @@ export interface SocketSample {
   readonly at: number
   readonly inUse: number
   readonly waiting: number
+  /** What the server has computed for until then. */
+  readonly cpuMillis: number
 }
 
 export interface Recording {
@@ -32,6 +34,8 @@ export interface Run {
   readonly products: Statistics.Route
   readonly orders: Statistics.Route
   readonly healthy: Statistics.Route
+  /** What the server computed for each arrival before the outage. */
+  readonly healthyCpuMillis: number
   readonly paymentCallsDuringOutage: number
   readonly ordersOffered: number
   readonly ordersAccepted: number
@@ -61,6 +65,15 @@ export const slipP99 = (recording: Recording): number =>
     0.99
   )
 
+/** What the server computed between two moments, for each arrival in between. */
+const cpuForEach = ({ outcomes, sockets }: Recording, from: number, to: number): number => {
+  const samples = sockets.filter(({ at }) => at >= from && at < to)
+  const [first, last] = [samples[0], samples.at(-1)]
+  if (first === undefined || last === undefined) return 0
+  const arrivals = Statistics.between(outcomes, first.at, last.at).length
+  return arrivals === 0 ? 0 : (last.cpuMillis - first.cpuMillis) / arrivals
+}
+
 export const summarize = (recording: Recording): Run => {
   const { backAt, endAt, slowAt } = recording.timeline
   const all = counted(recording)
@@ -73,6 +86,7 @@ export const summarize = (recording: Recording): Run => {
     products: Statistics.route(outage(pages)),
     orders: Statistics.route(outage(orders)),
     healthy: Statistics.route(Statistics.between(pages, 0, slowAt)),
+    healthyCpuMillis: cpuForEach(recording, 0, slowAt),
     paymentCallsDuringOutage: recording.payment.callsDuringOutage,
     ordersOffered: orders.length,
     ordersAccepted: confirmedAtOnce + pendingAtFirst,

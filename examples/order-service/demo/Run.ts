@@ -129,7 +129,8 @@ export const play = (
       if (notice._tag === "Serving") return Effect.void
       const time = notice.wallMillis - startAt
       if (notice._tag === "Sockets") {
-        const sample = { at: time, inUse: notice.inUse, waiting: notice.waiting }
+        const { cpuMillis, inUse, waiting } = notice
+        const sample = { at: time, inUse, waiting, cpuMillis }
         return Effect.zipRight(
           Ref.update(sockets, (all) => [...all, sample]),
           watch(Seen.SocketsSampled(sample))

@@ -23,6 +23,8 @@ type Row = readonly [label: string, value: (run: Run) => string]
 /** What the table says, row by row. */
 export const rows: ReadonlyArray<Row> = [
   ["pages before the outage, in full", (run) => percent(run.healthy.answered)],
+  ["  p50", (run) => `${run.healthy.p50.toFixed(1)} ms`],
+  ["  the server's CPU for each request, pages and orders", (run) => `${run.healthyCpuMillis.toFixed(2)} ms`],
   ["pages in the outage, in full", (run) => percent(run.products.answered)],
   ["  degraded", (run) => percent(run.products.degraded)],
   ["  failed or later than 10 s", (run) => percent(run.products.failed)],

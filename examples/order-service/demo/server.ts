@@ -15,11 +15,19 @@ const sampleEvery = "150 millis"
 
 const tell = (notice: ServerNotice): void => Parent.tellNow(notice)
 
+/** What this process has computed for, until now. */
+const cpuMillis = (): number => {
+  const { system, user } = process.cpuUsage()
+  return (system + user) / 1000
+}
+
 const sampling = Layer.scopedDiscard(
   Effect.flatMap(OutboundPool.OutboundPool, ({ snapshot }) =>
     snapshot.pipe(
       Effect.tap(({ open, waiting }) =>
-        Effect.sync(() => tell({ _tag: "Sockets", inUse: open, waiting, wallMillis: Date.now() }))
+        Effect.sync(() =>
+          tell({ _tag: "Sockets", inUse: open, waiting, cpuMillis: cpuMillis(), wallMillis: Date.now() })
+        )
       ),
       Effect.zipRight(Effect.sleep(sampleEvery)),
       Effect.forever,

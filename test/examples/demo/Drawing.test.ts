@@ -48,7 +48,7 @@ const recording = (mode: Recording["mode"]): Recording => ({
     { policy: "payment", to: "Closed", at: 9100 },
     { policy: "reviews", to: "Open", at: 4000 }
   ],
-  sockets: Array.from({ length: 100 }, (_, i) => ({ at: i * 150, inUse: i % 100, waiting: i * 3 })),
+  sockets: Array.from({ length: 100 }, (_, i) => ({ at: i * 150, inUse: i % 100, waiting: i * 3, cpuMillis: i * 15 })),
   payment: { callsDuringOutage: 12, maxChargesPerOrder: 1 },
   drained: { confirmed: 39, rejected: 0, unsettled: 1 }
 })
@@ -99,6 +99,14 @@ describe("the drawing", () => {
   })
 })
 
+describe("what the server computes for a request before the outage", () => {
+  it("is what passed between the first and the last sample, for each arrival in between", () => {
+    // A sample each 150 ms tells of 15 ms more, and an order and a page arrive each 100 ms.
+    expect(on?.healthyCpuMillis).toBeCloseTo(5, 0)
+    expect(summarize({ ...recording("on"), sockets: [] }).healthyCpuMillis).toBe(0)
+  })
+})
+
 describe("the report", () => {
   if (off === undefined || timeouts === undefined || on === undefined) throw new Error("three runs are summarized")
   const report: Report = { seed: 3, pool: 100, loadSlipP99: 4, runs: { off, timeouts, on } }
@@ -113,7 +121,7 @@ describe("the report", () => {
 
   it("has the agreed shape", () => {
     const keys =
-      "falseOpens healthy maxChargesPerOrder orders ordersAccepted ordersConfirmed ordersOffered paymentCallsDuringOutage products secondsToRecover wrongAnswers"
+      "falseOpens healthy healthyCpuMillis maxChargesPerOrder orders ordersAccepted ordersConfirmed ordersOffered paymentCallsDuringOutage products secondsToRecover wrongAnswers"
     for (const mode of modes) {
       const run = report.runs[mode]
       expect(Object.keys(run).toSorted().join(" ")).toBe(keys)

@@ -17,7 +17,7 @@ describe("Progress", () => {
         ]
       }),
       Seen.CircuitChanged({ policy: "reviews", to: "Open", at: 1 }),
-      Seen.SocketsSampled({ at: 2, inUse: 100, waiting: 31 })
+      Seen.SocketsSampled({ at: 2, inUse: 100, waiting: 31, cpuMillis: 1 })
     ]
     const state = seen.reduce(Progress.step, Progress.initial)
     expect(Progress.line("on", state)).toBe(
