@@ -48,7 +48,10 @@ describe("a stream under a timeout", () => {
   it.scoped("counts an empty chunk as nothing, and an end as an answer", () =>
     Effect.gen(function* () {
       const timeout = yield* making
-      const silent = Stream.concat(Stream.fromChunk(Chunk.empty()), Stream.never)
+      const silent = Stream.concat(
+        Stream.filter(Stream.make(1), (n) => n > 1),
+        Stream.never
+      )
       const exit = yield* during("2 seconds", elements(Policy.protectStream(silent, timeout)))
       expect(failureOf(exit)).toMatchObject({ _tag: "TimedOut" })
       const ends = Stream.drain(later(1000))

@@ -76,7 +76,7 @@ describe("a stream under a bulkhead", () => {
     })
   )
 
-  it.scoped("keeps it before what comes after in the same consumer", () =>
+  it.scoped("gives it back before what comes after it in the same consumer, and when whoever pulls sees the end", () =>
     Effect.gen(function* () {
       const bulkhead = yield* making()
       const protectedStream = Policy.protectStream(Stream.make(1, 2), bulkhead)
@@ -87,6 +87,10 @@ describe("a stream under a bulkhead", () => {
       yield* pull
       expect(yield* bulkhead.snapshot).toMatchObject({ active: 1 })
       expect(yield* Effect.flip(pull)).toEqual(Option.none())
+      expect(yield* bulkhead.snapshot).toMatchObject({ active: 0 })
+      const pullFailing = yield* Stream.toPull(failing)
+      yield* pullFailing
+      expect(yield* Effect.flip(pullFailing)).toEqual(Option.some(unavailable))
       expect(yield* bulkhead.snapshot).toMatchObject({ active: 0 })
     })
   )

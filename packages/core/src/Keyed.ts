@@ -177,11 +177,10 @@ export const protect: {
 )
 
 class OfKey<E> extends Base implements Policy<E> {
-  constructor(
-    name: string,
-    readonly protect: Policy<E>["protect"]
-  ) {
+  readonly protect: Policy<E>["protect"]
+  constructor(name: string, under: Policy<E>["protect"]) {
     super(name)
+    this.protect = under
   }
 }
 
