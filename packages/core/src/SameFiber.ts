@@ -1,11 +1,11 @@
 /**
  * What a limit reads and changes inside the fiber that it runs in, so that it need not fork the work.
  *
- * The one place that reads what Effect's runtime does not publish: a fiber's children, its steps of request batching, and
- * whose children those are that it forks. All are looked for before they are used; where the first two are not there,
- * nothing here says that a fiber can do it alone.
+ * The one place that reads what Effect's runtime does not publish: a fiber's children, its steps of request batching, the
+ * values of its references as they are, and whose children those are that it forks. All are looked for before they are
+ * used; where the first two are not there, nothing here says that a fiber can do it alone.
  */
-import { Cause, Effect, Exit, Fiber, FiberId, FiberRef, FiberRefs, GlobalValue, Option } from "effect"
+import { Cause, Effect, Exit, Fiber, FiberId, FiberRef, FiberRefs, GlobalValue, Option, Predicate } from "effect"
 import type { AnyFiber } from "./FiberTime.js"
 
 /** In the workers of `Effect.all` and the like it names another fiber, whose child becomes what they fork. */
@@ -13,14 +13,15 @@ const forkScope = GlobalValue.globalValue(Symbol.for("effect/FiberRef/currentFor
   FiberRef.unsafeMake<Option.Option<unknown>>(Option.none())
 )
 
-/** Whether a reference still has its first value: most fibers never set these, which this sees at once. */
-const isUnset = <A>(fiber: AnyFiber, ref: FiberRef.FiberRef<A>): boolean => !fiber.getFiberRefs().locals.has(ref)
+const isFiberRefs = (u: unknown): u is FiberRefs.FiberRefs => Predicate.hasProperty(u, FiberRefs.FiberRefsSym)
+
+/** The values of a fiber's references. What `getFiberRefs` gives is a copy with the runtime's flags in it, made anew. */
+const refsOf = (fiber: AnyFiber): FiberRefs.FiberRefs =>
+  "_fiberRefs" in fiber && isFiberRefs(fiber._fiberRefs) ? fiber._fiberRefs : fiber.getFiberRefs()
 
 /** Makes what the work forks the children of the fiber that it runs in, who ends them. */
 export const withOwnChildren = <A, E, R>(fiber: AnyFiber, self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-  isUnset(fiber, forkScope) || Option.isNone(fiber.getFiberRef(forkScope))
-    ? self
-    : Effect.locally(self, forkScope, Option.none())
+  Option.isNone(fiber.getFiberRef(forkScope)) ? self : Effect.locally(self, forkScope, Option.none())
 
 const isEmpty = (u: unknown): boolean => u === null || (u instanceof Set && u.size === 0)
 
@@ -37,7 +38,7 @@ export const canLimitItself = (fiber: AnyFiber): boolean =>
   "_steps" in fiber &&
   Array.isArray(fiber._steps) &&
   fiber._steps.length === 0 &&
-  (isUnset(fiber, FiberRef.interruptedCause) || fiber.getFiberRef(FiberRef.interruptedCause)._tag === "Empty")
+  fiber.getFiberRef(FiberRef.interruptedCause)._tag === "Empty"
 
 const withoutInterruptor = (cause: Cause.Cause<never>, id: FiberId.FiberId | undefined): Cause.Cause<never> => {
   if (id === undefined) return cause
@@ -52,7 +53,7 @@ export class Region {
   private limiter: FiberId.FiberId | undefined = undefined
 
   constructor(readonly fiber: AnyFiber) {
-    this.refs = fiber.getFiberRefs()
+    this.refs = refsOf(fiber)
   }
 
   /** Interrupts the work. */
@@ -64,7 +65,7 @@ export class Region {
   /** The answer to the caller once the work has ended, in an uninterruptible region. */
   end<A, E, B, E2>(exit: Exit.Exit<A, E>, onLimit: Effect.Effect<B, E2>): Effect.Effect<A | B, E | E2> {
     const { fiber } = this
-    const untouched = exit._tag === "Success" || fiber.getFiberRefs() === this.refs
+    const untouched = exit._tag === "Success" || refsOf(fiber) === this.refs
     return this.limiter === undefined && untouched && isChildless(fiber) ? exit : this.tidied(exit, onLimit)
   }
 
