@@ -7,6 +7,7 @@
  */
 import { Cause, Effect, Exit, Fiber, FiberId, FiberRef, FiberRefs, GlobalValue, Option, Predicate } from "effect"
 import type { AnyFiber } from "./FiberTime.js"
+import { Alarm } from "./LiveTimers.js"
 
 /** In the workers of `Effect.all` and the like it names another fiber, whose child becomes what they fork. */
 const forkScope = GlobalValue.globalValue(Symbol.for("effect/FiberRef/currentForkScopeOverride"), () =>
@@ -46,18 +47,19 @@ const withoutInterruptor = (cause: Cause.Cause<never>, id: FiberId.FiberId | und
   return others.map(Cause.interrupt).reduce(Cause.sequential, Cause.empty)
 }
 
-/** The part of a fiber's work that a limit can interrupt. */
-export class Region {
+/** The part of a fiber's work that a limit can interrupt, by an alarm or otherwise. */
+export class Region extends Alarm {
   private readonly refs: FiberRefs.FiberRefs
   /** Whose interruption it is, once the limit was reached. */
   private limiter: FiberId.FiberId | undefined = undefined
 
   constructor(readonly fiber: AnyFiber) {
+    super()
     this.refs = refsOf(fiber)
   }
 
   /** Interrupts the work. */
-  reached(): void {
+  override ring(): void {
     this.limiter = FiberId.unsafeMake()
     this.fiber.unsafeInterruptAsFork(this.limiter)
   }

@@ -54,25 +54,20 @@ const limitedIn = <A, E, R, E2>(limit: Limit<E2>, self: Effect.Effect<A, E, R>):
 }
 
 /** A limit that the caller's own fiber is under, which an alarm interrupts. */
-export class Armed<E> extends LiveTimers.Alarm {
-  private readonly region: Region
+export class Armed<E> extends Region {
   constructor(private readonly limit: Limit<E>) {
-    super()
-    this.region = new Region(limit.fiber)
-  }
-  override ring(): void {
-    this.region.reached()
+    super(limit.fiber)
   }
   /** Calls the limit off, and gives what the caller is told once the work has ended: the exit itself if all is well. */
-  end<A, E2>(exit: Exit.Exit<A, E2>): Effect.Effect<A, E | E2> {
+  answer<A, E2>(exit: Exit.Exit<A, E2>): Effect.Effect<A, E | E2> {
     LiveTimers.callOff(this)
-    return answer(this.limit, this.region, exit)
+    return answer(this.limit, this, exit)
   }
 }
 
 /**
  * Sets the limit's alarm, if the fiber can limit itself and the clock is live. The work must begin in the same
- * synchronous step, in `Limit.restore` and `withOwnChildren`, and whatever it ends with must be told to `Armed.end`.
+ * synchronous step, in `Limit.restore` and `withOwnChildren`, and whatever it ends with must be told to `Armed.answer`.
  */
 export const armed = <E>(limit: Limit<E>): Armed<E> | undefined => {
   const clock = Context.get(limit.fiber.currentDefaultServices, Clock.Clock)
@@ -87,7 +82,7 @@ const saysLimitReached = <A, E>(exit: Exit.Exit<A, E>): boolean =>
   Option.exists(Cause.failureOption(exit.cause), (error) => Predicate.hasProperty(error, LimitTypeId))
 
 /** What the caller is told when the limit was reached; who interrupts it from outside comes first. */
-const late = <E>({ onLimit, restore }: Limit<E>): Effect.Effect<never, E> => restore(Effect.failSync(onLimit))
+const late = <E>(limit: Limit<E>): Effect.Effect<never, E> => limit.restore(Effect.failSync(() => limit.onLimit()))
 
 /** What the caller is told once the work has ended. A limit inside that was reached at the same moment comes second. */
 const answer = <A, E, E2>(limit: Limit<E2>, region: Region, exit: Exit.Exit<A, E>): Effect.Effect<A, E | E2> =>
@@ -101,8 +96,8 @@ const byAlarm = <A, E, R, E2>(
   self: Effect.Effect<A, E, R>
 ): Effect.Effect<A, E | E2, R> =>
   Effect.matchCauseEffect(restore(withOwnChildren(fiber, self)), {
-    onSuccess: (value) => alarm.end(Exit.succeed(value)),
-    onFailure: (cause) => alarm.end(Exit.failCause(cause))
+    onSuccess: (value) => alarm.answer(Exit.succeed(value)),
+    onFailure: (cause) => alarm.answer(Exit.failCause(cause))
   })
 
 const bySleeper = <A, E, R, E2>(limit: Limit<E2>, self: Effect.Effect<A, E, R>): Effect.Effect<A, E | E2, R> => {
@@ -110,7 +105,7 @@ const bySleeper = <A, E, R, E2>(limit: Limit<E2>, self: Effect.Effect<A, E, R>):
   const region = new Region(fiber)
   let over = false
   const reach = Effect.sync(() => {
-    if (!over) region.reached()
+    if (!over) region.ring()
   })
   // What is woken at the same instant has its turn first.
   const sleeper = Effect.interruptible(Effect.sleep(millis)).pipe(
@@ -144,7 +139,7 @@ const besideTimer = <A, E, R, E2>(limit: Limit<E2>, self: Effect.Effect<A, E, R>
   const { fiber, millis, restore, startedMillis } = limit
   const end = (loser: AnyFiber) => Fiber.interruptAs(loser, fiber.id())
   const answered = (exit: Exit.Exit<A, E>): Effect.Effect<A, E | E2> =>
-    saysLimitReached(exit) && nowMillis(fiber) >= startedMillis + millis ? Effect.failSync(limit.onLimit) : exit
+    saysLimitReached(exit) && nowMillis(fiber) >= startedMillis + millis ? Effect.failSync(() => limit.onLimit()) : exit
   // A daemon: what interrupts the caller must reach the work alone, whose exit then is the answer.
   return Effect.flatMap(Effect.forkDaemon(Effect.interruptible(Effect.sleep(millis))), (timer) =>
     Effect.flatMap(withOwnChildren(fiber, Effect.fork(restore(self))), (work) => {

@@ -23,7 +23,7 @@ import * as Retry from "../Retry.js"
 import { settleExit } from "../Settlement.js"
 import { withOwnChildren } from "../SameFiber.js"
 import { type TimedOut, timedOut } from "../Timeout.js"
-import { armed, type Armed, limited, type Restore } from "../Timer.js"
+import { armed, type Armed, type Limit, limited, type Restore } from "../Timer.js"
 import type { Settings } from "./Options.js"
 
 /** What a standard policy can refuse or fail with by itself. */
@@ -40,15 +40,19 @@ export interface Way {
 
 const nothing = () => {}
 
-class Call<A, E, R> {
+class Call<A, E, R> implements Limit<TimedOut | DeadlineExceeded> {
   /** The budget of the caller, and that of the call: a shorter one of the policy's own, or the same. */
   private readonly outer: Machine.Deadline | undefined
   private deadline: Machine.Deadline | undefined = undefined
   /** Gives back what the call occupies. */
   private letGo: () => void = nothing
   private permit: Permit | undefined = undefined
-  private limit: Armed<TimedOut | DeadlineExceeded> | undefined = undefined
-  private attemptStartedMillis = 0
+  /** The limit of the first attempt, where an alarm has it. */
+  private armed: Armed<TimedOut | DeadlineExceeded> | undefined = undefined
+  /** When the attempt that is under way began, its limit, and whose that is. */
+  startedMillis = 0
+  millis = Infinity
+  private limitedBy: "timeout" | "deadline" = "timeout"
   /** How long the last attempt took, where that is not the whole call. */
   private lastedMillis: number | undefined = undefined
   /** What to restore, where a budget of the policy's own is published. */
@@ -56,8 +60,8 @@ class Call<A, E, R> {
 
   constructor(
     private readonly way: Way,
-    private readonly fiber: AnyFiber,
-    private readonly restore: Restore,
+    readonly fiber: AnyFiber,
+    readonly restore: Restore,
     private work: Effect.Effect<A, E, R>
   ) {
     this.outer = inForce(fiber)
@@ -123,34 +127,43 @@ class Call<A, E, R> {
   }
 
   private firstAttempt(now: number): Effect.Effect<A, E | StandardError, R> {
-    return Effect.matchCauseEffect(this.restore(this.attempt(now, armed)), {
+    return Effect.matchCauseEffect(this.restore(this.attempt(now, true)), {
       onSuccess: (value) => this.attempted(Exit.succeed(value)),
       onFailure: (cause) => this.attempted(Exit.failCause(cause))
     })
   }
 
   /** One attempt, under its own limit or what is left of the budget, whichever ends first. */
-  private attempt(now: number, arm: typeof armed | undefined): Effect.Effect<A, E | StandardError, R> {
+  private attempt(now: number, isFirst: boolean): Effect.Effect<A, E | StandardError, R> {
     const { deadline, fiber, way, work } = this
-    this.attemptStartedMillis = now
-    const remaining = Machine.remainingMillis(deadline, now)
-    if (deadline !== undefined && remaining === 0) {
-      return Effect.fail(missed(fiber, deadline, "before-start", way.name))
+    this.startedMillis = now
+    this.millis = way.settings.timeoutMillis
+    if (deadline !== undefined) {
+      const remaining = Machine.remainingMillis(deadline, now)
+      if (remaining === 0) return Effect.fail(missed(fiber, deadline, "before-start", way.name))
+      const { by, millis } = Machine.attemptLimit(this.millis, remaining)
+      this.limitedBy = by
+      this.millis = millis
     }
-    const { by, millis } = Machine.attemptLimit(way.settings.timeoutMillis, remaining)
-    if (millis === Infinity) return work
-    const onLimit = (): TimedOut | DeadlineExceeded =>
-      deadline !== undefined && by === "deadline"
-        ? missed(fiber, deadline, "in-flight", way.name)
-        : timedOut(fiber, way.name, millis)
-    this.limit = arm?.({ fiber, restore: this.restore, startedMillis: now, millis, onLimit })
-    return this.limit === undefined ? limited(work, millis, onLimit) : withOwnChildren(fiber, work)
+    if (this.millis === Infinity) return work
+    if (isFirst) this.armed = armed(this)
+    return this.armed === undefined || !isFirst
+      ? limited(work, this.millis, () => this.onLimit())
+      : withOwnChildren(fiber, work)
+  }
+
+  /** What an attempt fails with that has reached its limit. */
+  onLimit(): TimedOut | DeadlineExceeded {
+    const { deadline, fiber, millis, way } = this
+    return deadline !== undefined && this.limitedBy === "deadline"
+      ? missed(fiber, deadline, "in-flight", way.name)
+      : timedOut(fiber, way.name, millis)
   }
 
   /** The first attempt has ended. */
   private attempted(exit: Exit.Exit<A, E | StandardError>): Effect.Effect<A, E | StandardError, R> {
-    if (this.limit === undefined) return this.repeated(exit)
-    const answer = this.limit.end(exit)
+    if (this.armed === undefined) return this.repeated(exit)
+    const answer = this.armed.answer(exit)
     return answer === exit ? this.repeated(exit) : this.then(answer, (limited) => this.repeated(limited))
   }
 
@@ -162,16 +175,16 @@ class Call<A, E, R> {
     const mayRepeat = () => circuit === undefined || permit === undefined || circuit.mayRepeat(permit)
     const plan = Retry.plan<A, E | StandardError>(name, settings.retry, classifier, mayRepeat)
     const judge: typeof plan.judge = (fiber, answer) => {
-      this.lastedMillis = nowMillis(fiber) - this.attemptStartedMillis
+      this.lastedMillis = nowMillis(fiber) - this.startedMillis
       return plan.judge(fiber, answer)
     }
     const again = Effect.withFiberRuntime<A, E | StandardError, R>((fiber) => {
       this.lastedMillis = undefined
-      return this.attempt(nowMillis(fiber), undefined)
+      return this.attempt(nowMillis(fiber), false)
     })
     const answer = Repetition.afterFirst(again, { ...plan, judge }, this.fiber, exit)
     return this.then(this.restore(answer), (last) => {
-      this.lastedMillis ??= nowMillis(this.fiber) - this.attemptStartedMillis
+      this.lastedMillis ??= nowMillis(this.fiber) - this.startedMillis
       return this.conclude(last)
     })
   }
