@@ -1,6 +1,6 @@
 /** Answers one question, in the process that `main.ts` starts for it. */
 import { parseArgs } from "node:util"
-import { answer, effort } from "./harness/Measure.js"
+import { answer, effortOf } from "./harness/Measure.js"
 import { questions } from "./questions.js"
 
 const { values } = parseArgs({
@@ -13,5 +13,5 @@ const { values } = parseArgs({
 
 const load = questions.get(Number(values.question))
 if (load === undefined) throw new Error(`there is no question ${values.question}`)
-const found = await answer(await load(), effort(Number(values.seed), values.quick))
+const found = await answer(await load(), effortOf(Number(values.seed), values.quick))
 process.send?.(found, () => process.exit())

@@ -14,7 +14,7 @@ export interface Effort {
 }
 
 /** As long as it takes to be certain, or less. */
-export const effort = (seed: number, quick: boolean): Effort =>
+export const effortOf = (seed: number, quick: boolean): Effort =>
   quick
     ? { seed, rounds: 15, sampleMillis: 6, warmUpMillis: 80 }
     : { seed, rounds: 31, sampleMillis: 40, warmUpMillis: 500 }

@@ -1,5 +1,5 @@
 /** A timeout interrupted at each of its turns: before its work began, while that runs, when the limit is reached. */
-import { Bulkhead, Policy, Timeout } from "@effect-resilience/core"
+import { Backoff, Bulkhead, Policy, Retry, Timeout } from "@effect-resilience/core"
 import { describe, expect, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { atEveryTurn, untilItEnds, untilItHangs, type Ward, whenDue } from "../support/EveryTurn.js"
@@ -42,6 +42,30 @@ describe("an interrupted timeout leaves nothing behind", () => {
         expect(yield* atEveryTurn(alone, untilItHangs)).toMatchObject({ begun: [0, 1], ended: 0 })
         expect(yield* atEveryTurn(alone, untilItEnds, whenDue(1000))).toMatchObject({ begun: [1], ended: 1 })
         expect(yield* atEveryTurn(nested, untilItEnds, whenDue(1000))).toMatchObject({ begun: [1], ended: 1 })
+      })
+    )
+  }
+})
+
+describe("an interruption that comes while a limit that was reached closes the work's scope", () => {
+  for (const limits of [1, 2]) {
+    it.scoped(`ends all attempts, under ${limits} limit(s)`, () =>
+      Effect.gen(function* () {
+        const retry = yield* Retry.make("p", { maxRetries: 1000, backoff: Backoff.constant(0) })
+        const timeouts = yield* Effect.all(Array.from({ length: limits }, () => Timeout.make("p", second)))
+        const protect = Policy.all(retry, ...timeouts).protect
+        const trial = ({ work }: Ward) =>
+          Effect.succeed({
+            effect: protect(
+              Effect.scoped(
+                Effect.zipRight(
+                  Effect.addFinalizer(() => turns(10)),
+                  work(Effect.never)
+                )
+              )
+            )
+          })
+        expect(yield* atEveryTurn(trial, 70, whenDue(1000))).toMatchObject({ begun: [1, 2], ended: 0 })
       })
     )
   }

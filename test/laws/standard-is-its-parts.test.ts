@@ -7,7 +7,7 @@ import {
   Backoff,
   Bulkhead,
   CircuitBreaker,
-  Outcome,
+  type Outcome,
   Policy,
   Retry,
   type Telemetry,
@@ -163,7 +163,7 @@ describe.sequential("Policy.standard does what Policy.all of its parts does", ()
           expect(ours).toEqual(parts)
           for (const event of ours.events) happened.add(JSON.parse(event)._tag)
         }
-        expect([...happened].sort()).toEqual(family.reports)
+        expect([...happened].toSorted()).toEqual(family.reports)
       })
     }
   }

@@ -142,8 +142,8 @@ describe("count window", () => {
   })
 
   it("keeps its words in blocks of 64", () => {
-    const blocksOf = (size: number) => {
-      const window = Window.empty(count(size))
+    const blocksOf = (held: number) => {
+      const window = Window.empty(count(held))
       return window._tag === "Count" ? window.words.map((block) => block.length) : []
     }
     expect([2047, 2048, 2049, 4096].map(blocksOf)).toEqual([[64], [64], [64, 1], [64, 64]])
@@ -166,15 +166,15 @@ describe("count window", () => {
   })
 
   it("counts what a list of the last outcomes holds, also where it has several blocks", () => {
-    const size = 5000
+    const most = 5000
     const dice = new Dice(7)
     const last: Array<boolean> = []
-    let window = Window.empty(count(size))
-    for (let n = 0; n < 3 * size; n++) {
+    let window = Window.empty(count(most))
+    for (let n = 0; n < 3 * most; n++) {
       const failed = dice.happens(0.3)
       last.push(failed)
-      if (last.length > size) last.shift()
-      window = Window.add(count(size), window, failed, 0)
+      if (last.length > most) last.shift()
+      window = Window.add(count(most), window, failed, 0)
       if (n % 61 === 0) expect(totals(window)).toEqual({ calls: last.length, failures: last.filter(Boolean).length })
     }
   })

@@ -105,5 +105,5 @@ export const seen = (make: Effect.Effect<Tested, never, Scope.Scope>, calls: Rea
     // Parts have a classifier each, which says once what it does not know; fused they have one together.
     const once = new Set(listener.of("UnclassifiedError").map(({ error }) => error))
     const events = listener.events.filter(({ _tag }) => _tag !== "UnclassifiedError")
-    return { calls: told, events: events.map((event) => JSON.stringify(event)).sort(), unclassified: [...once] }
+    return { calls: told, events: events.map((event) => JSON.stringify(event)).toSorted(), unclassified: [...once] }
   }).pipe(Effect.scoped, Effect.withRandom(Random.make("twins")))

@@ -152,6 +152,7 @@ export class Permits {
   /** A permit comes free. */
   readonly release = (): void => this.line.release()
 
+  /** From now on so many may have a permit at a time. */
   readonly resize = (limit: number): void => this.line.resize(limit)
 
   /**

@@ -2,7 +2,7 @@
  * What a limit reads and changes inside the fiber that it runs in, so that it need not fork the work.
  *
  * The one place that reads what Effect's runtime does not publish: a fiber's children, its steps of request batching, the
- * values of its references as they are, and whose children those are that it forks. All are looked for before they are
+ * values of its references as they are, what it is told, and whose children those are that it forks. All are looked for before they are
  * used; where the first two are not there, nothing here says that a fiber can do it alone.
  */
 import { Cause, Effect, Exit, Fiber, FiberId, FiberRef, FiberRefs, GlobalValue, Option, Predicate } from "effect"
@@ -41,10 +41,58 @@ export const canLimitItself = (fiber: AnyFiber): boolean =>
   fiber._steps.length === 0 &&
   fiber.getFiberRef(FiberRef.interruptedCause)._tag === "Empty"
 
-const withoutInterruptor = (cause: Cause.Cause<never>, id: FiberId.FiberId | undefined): Cause.Cause<never> => {
-  if (id === undefined) return cause
-  const others = [...Cause.interruptors(cause)].filter((other) => other !== id)
-  return others.map(Cause.interrupt).reduce(Cause.sequential, Cause.empty)
+/** Whoever has interrupted a fiber since it was listened to. */
+interface Heard {
+  readonly interruptors: Set<FiberId.FiberId>
+  listeners: number
+}
+
+const heardBy = new WeakMap<AnyFiber, Heard>()
+
+const interruptorsIn = (message: unknown): Iterable<FiberId.FiberId> =>
+  Predicate.isTagged(message, "InterruptSignal") &&
+  Predicate.hasProperty(message, "cause") &&
+  Cause.isCause(message.cause)
+    ? Cause.interruptors(message.cause)
+    : []
+
+/**
+ * Listens to what interrupts a fiber. Its own memory of that can be lost: a finalizer of a scope puts the values of the
+ * fiber's references back to what they were when it began, and that of who has interrupted it is one of them.
+ */
+const listen = (fiber: AnyFiber): void => {
+  const heard = heardBy.get(fiber) ?? { interruptors: new Set(), listeners: 0 }
+  heardBy.set(fiber, heard)
+  heard.listeners++
+  if (heard.listeners > 1 || !("tell" in fiber) || typeof fiber.tell !== "function") return
+  const { tell } = fiber
+  const value = (message: unknown): void => {
+    for (const interruptor of interruptorsIn(message)) heard.interruptors.add(interruptor)
+    Reflect.apply(tell, fiber, [message])
+  }
+  Object.defineProperty(fiber, "tell", { value, configurable: true })
+}
+
+/** Listens no longer for a limit, and tells who beside it has interrupted the fiber. */
+const listened = (fiber: AnyFiber, limiter: FiberId.FiberId): Iterable<FiberId.FiberId> => {
+  const heard = heardBy.get(fiber)
+  if (heard === undefined) return []
+  heard.interruptors.delete(limiter)
+  heard.listeners--
+  if (heard.listeners === 0) {
+    Reflect.deleteProperty(fiber, "tell")
+    heardBy.delete(fiber)
+  }
+  return heard.interruptors
+}
+
+/** By whom a fiber is interrupted, beside a limit that has been reached. */
+const interruptedFromOutside = (fiber: AnyFiber, limiter: FiberId.FiberId | undefined): Cause.Cause<never> => {
+  const known = fiber.getFiberRef(FiberRef.interruptedCause)
+  if (limiter === undefined) return known
+  const others = new Set([...Cause.interruptors(known), ...listened(fiber, limiter)])
+  others.delete(limiter)
+  return [...others].map(Cause.interrupt).reduce(Cause.sequential, Cause.empty)
 }
 
 /** The part of a fiber's work that a limit can interrupt, by an alarm or otherwise. */
@@ -61,6 +109,7 @@ export class Region extends Alarm {
   /** Interrupts the work. */
   override ring(): void {
     this.limiter = FiberId.unsafeMake()
+    listen(this.fiber)
     this.fiber.unsafeInterruptAsFork(this.limiter)
   }
 
@@ -77,14 +126,13 @@ export class Region extends Alarm {
     const children = Effect.flatMap(fiber.children, (left) =>
       left.length === 0 ? Effect.void : Fiber.interruptAllAs(left, fiber.id())
     )
-    const answer = Effect.suspend((): Effect.Effect<A | B, E | E2> => {
-      const outside = withoutInterruptor(fiber.getFiberRef(FiberRef.interruptedCause), limiter)
-      const kept = limiter === undefined && Exit.isSuccess(exit)
-      const restored = Effect.updateFiberRefs((fiberId, now) =>
-        FiberRefs.updateAs(kept ? now : refs, { fiberId, fiberRef: FiberRef.interruptedCause, value: outside })
-      )
-      return limiter === undefined ? Effect.zipRight(restored, exit) : Effect.zipRight(restored, onLimit)
+    const kept = limiter === undefined && Exit.isSuccess(exit)
+    // Who has interrupted the fiber is read and written in one step.
+    const restored = Effect.updateFiberRefs((fiberId, now) => {
+      const value = interruptedFromOutside(fiber, limiter)
+      return FiberRefs.updateAs(kept ? now : refs, { fiberId, fiberRef: FiberRef.interruptedCause, value })
     })
-    return Effect.zipRight(children, answer)
+    const answer: Effect.Effect<A | B, E | E2> = limiter === undefined ? exit : onLimit
+    return children.pipe(Effect.zipRight(restored), Effect.zipRight(answer))
   }
 }

@@ -164,7 +164,7 @@ class Call<A, E, R> implements Limit<TimedOut | DeadlineExceeded> {
   private attempted(exit: Exit.Exit<A, E | StandardError>): Effect.Effect<A, E | StandardError, R> {
     if (this.armed === undefined) return this.repeated(exit)
     const answer = this.armed.answer(exit)
-    return answer === exit ? this.repeated(exit) : this.then(answer, (limited) => this.repeated(limited))
+    return answer === exit ? this.repeated(exit) : this.afterwards(answer, (inTime) => this.repeated(inTime))
   }
 
   /** Makes the call again, as long as that is worth it. */
@@ -183,7 +183,7 @@ class Call<A, E, R> implements Limit<TimedOut | DeadlineExceeded> {
       return this.attempt(nowMillis(fiber), false)
     })
     const answer = Repetition.afterFirst(again, { ...plan, judge }, this.fiber, exit)
-    return this.then(this.restore(answer), (last) => {
+    return this.afterwards(this.restore(answer), (last) => {
       this.lastedMillis ??= nowMillis(this.fiber) - this.startedMillis
       return this.conclude(last)
     })
@@ -207,7 +207,7 @@ class Call<A, E, R> implements Limit<TimedOut | DeadlineExceeded> {
     return settled
   }
 
-  private then(
+  private afterwards(
     self: Effect.Effect<A, E | StandardError, R>,
     f: (exit: Exit.Exit<A, E | StandardError>) => Effect.Effect<A, E | StandardError, R>
   ): Effect.Effect<A, E | StandardError, R> {
