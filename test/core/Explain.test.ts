@@ -145,7 +145,7 @@ describe("a trap is found with its numbers and what to do about it", () => {
       {
         rule: "budget",
         severity: "warning",
-        message: "3 retries of 2s each take up to 11s in a budget of 5s: 1 retry fits",
+        message: "4 attempts of 2s and their waits take up to 11s in a budget of 5s: 1 retry fits",
         fix: "set retry.maxRetries to 1, shorten the timeout, or give a deadline of 11s"
       }
     ])

@@ -26,7 +26,7 @@ describe("an explanation as a table", () => {
         "  retries that fit  1 of 3",
         "  time to open      5.5 s (at 10 calls a second that all time out)",
         "traps",
-        "  warning: budget   3 retries of 2s each take up to 11s in a budget of 5s: 1 retry fits",
+        "  warning: budget   4 attempts of 2s and their waits take up to 11s in a budget of 5s: 1 retry fits",
         "                    fix: set retry.maxRetries to 1, shorten the timeout, or give a deadline of 11s"
       ].join("\n")
     )
@@ -77,7 +77,7 @@ describe("a table shows each well-known mistake with its numbers and its fix", (
       table({ deadline: "5 seconds", timeout: "2 seconds", retry: { maxRetries: 3 } }),
       "worst case | 5 s, by the deadline; without it 8.7 s",
       "retries that fit | 1 of 3",
-      "warning: budget | 3 retries of 2s each take up to 8s 700ms in a budget of 5s: 1 retry fits",
+      "warning: budget | 4 attempts of 2s and their waits take up to 8s 700ms in a budget of 5s: 1 retry fits",
       "fix: set retry.maxRetries to 1, shorten the timeout, or give a deadline of 8s 700ms"
     )
   })

@@ -5,8 +5,8 @@
  * a dependency its policy as a Layer, and `protectService` puts it around every method of a client. `explain` tells what a
  * policy does in the worst case and which traps are in it.
  *
- * Providing the same Layer in two places builds two policies with two circuits and two sets of permits: provide it once,
- * near the top of the program.
+ * Two `Effect.provide`s of the same Layer build two policies with two circuits and two sets of permits, as two calls of
+ * `layer` do: provide one, once, near the top of the program.
  */
 import { Cause, type ConfigError, type Context, Effect, Exit, Layer, Runtime } from "effect"
 import { dual } from "effect/Function"
@@ -74,7 +74,7 @@ export function all<E>(...outermostFirst: ReadonlyArray<AnyPolicy<E>>): AnyPolic
 }
 
 /**
- * Runs an effect under a policy.
+ * Runs an effect under a policy. For a Stream: `protectStream`.
  *
  * @example
  * ```ts

@@ -70,15 +70,14 @@ type Lacks<K, T, E> =
 
 type Unadmitted<S, E> = { [K in keyof S]: Lacks<K, Given<S[K]>, E> }[keyof S]
 
-/** What the compiler says of a service whose methods do not declare the policy's errors. */
-export interface MethodMustDeclare<Method, Errors> {
-  readonly "method does not declare the errors of its policy": Method
-  readonly errors: Errors
-}
-
+/** What the compiler says of a service whose methods do not declare the policy's errors: the name of each, as missing. */
 type Admits<S> = [Unadmitted<S, StandardError>] extends [never]
   ? unknown
-  : MethodMustDeclare<Unadmitted<S, StandardError>, StandardError>
+  : {
+      readonly [
+        K in Unadmitted<S, StandardError> & string as `method "${K}" does not declare Policy.StandardError`
+      ]: never
+    }
 
 /** What a member gives with the policy's errors added; data and plain values stay as they are. */
 type WithErrors<T> =

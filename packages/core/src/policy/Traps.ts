@@ -50,7 +50,7 @@ const budget = (subject: Subject): ReadonlyArray<Trap> => {
       rule: "budget",
       severity: "warning",
       message:
-        `${retry.maxRetries} retries of ${span(timeoutMillis)} each take up to ${span(worst)} in a budget of ` +
+        `${retry.maxRetries + 1} attempts of ${span(timeoutMillis)} and their waits take up to ${span(worst)} in a budget of ` +
         `${span(deadlineMillis)}: ${fit} ${fit === 1 ? "retry fits" : "retries fit"}`,
       fix: `set retry.maxRetries to ${fit}, shorten the timeout, or give a deadline of ${span(worst)}`
     }
