@@ -98,7 +98,11 @@ describe("protectService", () => {
     >() {}
     // @ts-expect-error eventsOf does not
     const seven = Policy.protectService(EventsOf, PaymentPolicy)
-    expect([one, two, three, four, five, six, seven].every(Layer.isLayer)).toBe(true)
+    const charge = Symbol("charge")
+    class Symbolic extends Context.Tag("y")<Symbolic, { readonly [charge]: Effect.Effect<number, Declined> }>() {}
+    // @ts-expect-error what stands under the symbol does not
+    const eight = Policy.protectService(Symbolic, PaymentPolicy)
+    expect([one, two, three, four, five, six, seven, eight].every(Layer.isLayer)).toBe(true)
   })
 
   it("refuses a service that declares only some of the errors", () => {

@@ -75,7 +75,10 @@ type Admits<S> = [Unadmitted<S, StandardError>] extends [never]
   ? unknown
   : {
       readonly [
-        K in Unadmitted<S, StandardError> & string as `method "${K}" does not declare Policy.StandardError`
+        K in Unadmitted<
+          S,
+          StandardError
+        > as `method "${K extends string ? K : "(a symbol)"}" does not declare Policy.StandardError`
       ]: never
     }
 
