@@ -2,7 +2,8 @@ import { Backoff, CircuitBreaker, Policy } from "@effect-resilience/core"
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Fiber, TestClock } from "effect"
 import { Unavailable } from "../support/Dependency.js"
-import { begin } from "../support/Passing.js"
+import { HandClock } from "../support/HandClock.js"
+import { begin, failureOf } from "../support/Passing.js"
 import { play, script } from "../support/Play.js"
 
 const window = CircuitBreaker.count(10)
@@ -54,6 +55,27 @@ describe("how long a call under a standard policy lasted", () => {
         yield* Fiber.interrupt(call)
         expect(yield* counted(policy)).toEqual({ calls, failures: 0, slow: calls })
       }
+    })
+  )
+})
+
+describe("a wait between attempts that was longer than it was meant to be", () => {
+  it.scoped("ends in the last failure, which counts, where nothing of the budget is left", () =>
+    Effect.gen(function* () {
+      const policy = yield* Policy.standard("payment", {
+        deadline: "200 millis",
+        timeout: "100 millis",
+        retry: { maxRetries: 1, backoff: Backoff.constant("50 millis") },
+        circuitBreaker: { tripPolicy: CircuitBreaker.consecutive(1) }
+      })
+      const payment = script(unavailable)
+      const clock = new HandClock()
+      const call = yield* begin(clock.rule(policy.protect(payment.call)))
+      // The clock that the others go by wakes each at its own moment; this one is late.
+      yield* clock.tick(300)
+      expect(failureOf(yield* Fiber.await(call))).toBeInstanceOf(Unavailable)
+      expect(payment.at).toEqual([0])
+      expect(yield* Effect.flatMap(Effect.orDie(policy.circuitBreaker), ({ state }) => state)).toBe("Open")
     })
   )
 })

@@ -55,6 +55,18 @@ describe("with", () => {
     })
   )
 
+  it.scoped("repeats a call again with `repeatable: true`, as the policy does", () =>
+    Effect.gen(function* () {
+      const policy = yield* Policy.standard("payment", { retry: { maxRetries: 1, backoff: Backoff.constant(10) } })
+      const payment = script(Effect.fail(new Unavailable({})))
+      const once = policy.with({ repeatable: false })
+      yield* play(once.with({ repeatable: true }).protect(payment.call), "1 second")
+      expect(payment.at).toHaveLength(2)
+      yield* play(once.with({ timeout: "1 second" }).protect(payment.call), "1 second")
+      expect(payment.at).toHaveLength(3)
+    })
+  )
+
   it.scoped("changes neither the policy nor what was not named", () =>
     Effect.gen(function* () {
       const policy = yield* Policy.standard("payment", { ...options, circuitBreaker: "none" })

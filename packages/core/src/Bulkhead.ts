@@ -60,7 +60,10 @@ export interface Options {
   readonly maxConcurrent: number
   /** How many may wait for a permit. From 0; default 0: refuse, do not queue. */
   readonly maxQueue?: number | undefined
-  /** How long a call may wait. From 1 ms; default as long as its caller lets it. */
+  /**
+   * How long a call may wait. From 1 ms; default as long as its caller lets it. One whose caller cannot be interrupted (an
+   * acquisition, a finalizer) waits for its turn however long that takes.
+   */
   readonly maxWait?: Duration.DurationInput | undefined
 }
 
@@ -196,10 +199,11 @@ class Compartment extends Base implements Bulkhead {
   }
   readonly protect = <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E | BulkheadFull, R> =>
     this.holding(self, Occupancy.occupying)
-  readonly protectWith = <A, E, R>(self: Effect.Effect<A, E, R>, { hold }: CallOptions) =>
-    hold === "settled"
-      ? this.holding(Occupancy.abandonable(self, "run on"), Occupancy.occupyingAll)
-      : this.holding(self, Occupancy.occupying)
+  readonly protectWith = <A, E, R>(self: Effect.Effect<A, E, R>, { hold }: CallOptions) => {
+    if (hold !== "settled") return this.holding(self, Occupancy.occupying)
+    Occupancy.mayBeAbandoned()
+    return this.holding(Occupancy.abandonable(self, "run on"), Occupancy.occupyingAll)
+  }
 
   private holding<A, E, R>(
     self: Effect.Effect<A, E, R>,

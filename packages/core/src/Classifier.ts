@@ -16,12 +16,17 @@ export interface Verdict<A, E> {
 /** Tells how an exit counts. */
 export type Judge<A, E> = (fiber: AnyFiber, exit: Exit.Exit<A, E>) => Verdict<A, E>
 
-/** A judge by a classifier of the caller's. If that throws, the exit counts for nothing and the caller gets the defect. */
+/**
+ * A judge by a classifier, or by what errors say of themselves. If that throws, or is no outcome, the exit counts for
+ * nothing and the caller gets the defect.
+ */
 export const judgeBy =
   <A, E>(classify: (exit: Exit.Exit<A, E>) => Outcome.Outcome): Judge<A, E> =>
   (_, exit) => {
     try {
-      return { outcome: classify(exit), exit }
+      const outcome = Outcome.asOutcome(classify(exit))
+      if (outcome === undefined) throw new TypeError("a classifier must give an Outcome")
+      return { outcome, exit }
     } catch (defect) {
       return { outcome: Outcome.ignored(), exit: Exit.die(defect) }
     }
@@ -31,7 +36,7 @@ export const judgeBy =
 const mostTags = 1_000
 
 export class Classifier {
-  private readonly reported = new Set<string>()
+  private readonly told = new Set<string>()
   private readonly thrown = new WeakSet<Cause.Cause<unknown>>()
   constructor(
     private readonly policy: string,
@@ -49,8 +54,8 @@ export class Classifier {
 
   readonly judge = <A, E>(fiber: AnyFiber, exit: Exit.Exit<A, E>): Verdict<A, E> => {
     if (this.own !== undefined) return this.judgedBy(this.own, fiber, exit)
-    if (exit._tag === "Failure") this.report(fiber, exit)
-    return { outcome: Outcome.classify(exit), exit }
+    if (exit._tag === "Success") return { outcome: Outcome.success, exit }
+    return this.judgedBy((failed) => this.reported(fiber, failed), fiber, exit)
   }
 
   /** Retry and breaker both ask: a classifier's own defect, which the one has met, the other does not judge in turn. */
@@ -61,10 +66,15 @@ export class Classifier {
     return verdict
   }
 
+  private reported(fiber: AnyFiber, exit: Exit.Exit<unknown, unknown>): Outcome.Outcome {
+    this.report(fiber, exit)
+    return Outcome.classify(exit)
+  }
+
   private report(fiber: AnyFiber, exit: Exit.Exit<unknown, unknown>): void {
     const tag = Outcome.unclassifiedTag(exit)
-    if (Option.isNone(tag) || this.reported.has(tag.value) || this.reported.size >= mostTags) return
-    this.reported.add(tag.value)
+    if (Option.isNone(tag) || this.told.has(tag.value) || this.told.size >= mostTags) return
+    this.told.add(tag.value)
     const { policy } = this
     Telemetry.publish(fiber, () => ({ _tag: "UnclassifiedError", policy, at: nowMillis(fiber), error: tag.value }))
   }

@@ -24,10 +24,10 @@ export class Occupancy extends Context.Reference<Occupancy>()("@effect-resilienc
 
 let abandons = false
 
-/** Says that from now on work may be abandoned anywhere. */
-export const mayBeAbandoned: Effect.Effect<void> = Effect.sync(() => {
+/** Says that from now on work may be abandoned anywhere: at once, because what stands around it may be about to begin. */
+export const mayBeAbandoned = (): void => {
   abandons = true
-})
+}
 
 const nothing = (): void => {}
 

@@ -13,7 +13,7 @@
  * A call that was interrupted from outside never reaches a classifier: the breaker counts it as a failure if the
  * dependency had had its `patience` already, and otherwise not at all.
  */
-import { Cause, type Duration, type Exit, Option, Predicate } from "effect"
+import { Cause, Duration, type Exit, Option, Predicate } from "effect"
 
 /** Under this an error carries the outcome that it counts as. */
 export const OutcomeTypeId: unique symbol = Symbol.for("@effect-resilience/core/Outcome")
@@ -82,15 +82,23 @@ export const RejectionTypeId: unique symbol = Symbol.for("@effect-resilience/cor
 /** Whether an error is a refusal by one of our policies. */
 export const isRejection = (error: unknown): boolean => Predicate.hasProperty(error, RejectionTypeId)
 
-const isOutcome = (u: unknown): u is Outcome =>
-  Predicate.isTagged(u, "Success") || Predicate.isTagged(u, "Failure") || Predicate.isTagged(u, "Ignored")
+/** An outcome as it is meant: one that somebody wrote by hand may lack what is not said of it. None if it is no outcome. */
+export const asOutcome = (u: unknown): Outcome | undefined => {
+  if (Predicate.isTagged(u, "Success")) return success
+  const details = {
+    transient: Predicate.hasProperty(u, "transient") && u.transient === true,
+    retryAfter:
+      Predicate.hasProperty(u, "retryAfter") && Option.isOption(u.retryAfter)
+        ? Option.getOrUndefined(Option.filter(u.retryAfter, Duration.isDuration))
+        : undefined
+  }
+  if (Predicate.isTagged(u, "Failure")) return failure(details)
+  return Predicate.isTagged(u, "Ignored") ? ignored(details) : undefined
+}
 
 /** What an error says of itself. */
-const ownWord = (error: unknown): Outcome | undefined => {
-  if (!Predicate.hasProperty(error, OutcomeTypeId)) return undefined
-  const word = error[OutcomeTypeId]
-  return isOutcome(word) ? word : undefined
-}
+const ownWord = (error: unknown): Outcome | undefined =>
+  Predicate.hasProperty(error, OutcomeTypeId) ? asOutcome(error[OutcomeTypeId]) : undefined
 
 const isTransportError = (error: unknown): boolean =>
   Predicate.isTagged(error, "TimeoutException") ||

@@ -113,9 +113,14 @@ const afterAttempt = <A, E, R, In, R2>(
       delay: next.delayMillis,
       error: Outcome.exitTag(exit)
     }))
-    const repeated = Effect.suspend(() =>
-      plan.admitted() ? attempt(self, plan, made + 1, next.state) : stop("circuit")
-    )
+    const repeated = Effect.suspend(() => {
+      if (!plan.admitted()) return stop("circuit")
+      // The wait may have been longer than it was meant to be.
+      const leftNow = Budget.remainingMillis(inForce(fiber), nowMillis(fiber))
+      return Budget.leavesRoom(0, plan.minAttemptMillis, leftNow)
+        ? attempt(self, plan, made + 1, next.state)
+        : stop("deadline")
+    })
     return next.delayMillis === 0 ? repeated : Effect.zipRight(Effect.sleep(next.delayMillis), repeated)
   })
 }

@@ -106,6 +106,11 @@ export class Region extends Alarm {
     this.refs = refsOf(fiber)
   }
 
+  /** Whether the limit was reached. */
+  get hasRung(): boolean {
+    return this.limiter !== undefined
+  }
+
   /** Interrupts the work. */
   override ring(): void {
     this.limiter = FiberId.unsafeMake()

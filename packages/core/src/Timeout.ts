@@ -93,10 +93,10 @@ class TimeoutPolicy extends Base implements Timeout {
  */
 export const make = (name: string, options: Options): Effect.Effect<Timeout, never, Scope.Scope> =>
   Effect.flatMap(InvalidOptions.orDie(name, InvalidOptions.span("duration", options.duration)), (millis) =>
-    Effect.zipRight(
-      options.mode === "disconnect" ? mayBeAbandoned : Effect.void,
-      PolicyRegistry.register(new TimeoutPolicy(name, millis, options.mode ?? "wait"))
-    )
+    Effect.suspend(() => {
+      if (options.mode === "disconnect") mayBeAbandoned()
+      return PolicyRegistry.register(new TimeoutPolicy(name, millis, options.mode ?? "wait"))
+    })
   )
 
 /**

@@ -86,7 +86,10 @@ const late = <E>(limit: Limit<E>): Effect.Effect<never, E> => limit.restore(Effe
 
 /** What the caller is told once the work has ended. A limit inside that was reached at the same moment comes second. */
 const answer = <A, E, E2>(limit: Limit<E2>, region: Region, exit: Exit.Exit<A, E>): Effect.Effect<A, E | E2> =>
-  exit._tag === "Failure" && saysLimitReached(exit) && nowMillis(limit.fiber) >= limit.startedMillis + limit.millis
+  exit._tag === "Failure" &&
+  !region.hasRung &&
+  saysLimitReached(exit) &&
+  nowMillis(limit.fiber) >= limit.startedMillis + limit.millis
     ? Effect.catchAllCause(region.end(exit, late(limit)), () => late(limit))
     : region.end(exit, late(limit))
 

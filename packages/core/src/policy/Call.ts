@@ -199,12 +199,13 @@ class Call<A, E, R> implements Limit<TimedOut | DeadlineExceeded> {
   /** Tells the circuit how the call ended, and gives the permits back. */
   private finish(exit: Exit.Exit<A, E | StandardError>): Effect.Effect<A, E | StandardError> {
     const { circuit, classifier } = this.way
-    const settled =
-      circuit === undefined || this.permit === undefined
+    try {
+      return circuit === undefined || this.permit === undefined
         ? exit
         : settleExit(this.fiber, circuit, this.permit, classifier.judge, exit, this.lastedMillis)
-    this.letGo()
-    return settled
+    } finally {
+      this.letGo()
+    }
   }
 
   private afterwards(

@@ -46,6 +46,8 @@ interface Parts {
   readonly circuitBreaker: Option.Option<CircuitBreaker.CircuitBreaker>
   readonly bulkhead: Option.Option<Bulkhead.Bulkhead>
   readonly classifier: Classifier
+  /** How calls are repeated that may be. */
+  readonly retry: Settings["retry"]
 }
 
 class StandardPolicy extends Base implements Standard {
@@ -84,13 +86,19 @@ class StandardPolicy extends Base implements Standard {
       {
         ...this.settings,
         timeoutMillis: overrides.timeout === undefined ? this.settings.timeoutMillis : this.limitOf(overrides.timeout),
-        retry: overrides.repeatable === false ? undefined : this.settings.retry
+        retry: this.retryOf(overrides.repeatable)
       },
       { ...this.parts, classifier: this.parts.classifier.with(overrides.classify) }
     )
 
   readonly protect = <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E | StandardError, R> =>
     through(this.way, self)
+
+  /** What may be repeated where that is said, of a policy whose calls mostly may not, too. */
+  private retryOf(repeatable: boolean | undefined): Settings["retry"] {
+    if (repeatable === undefined) return this.settings.retry
+    return repeatable ? this.parts.retry : undefined
+  }
 
   private limitOf(timeout: Duration.DurationInput | "none"): number {
     const { deadlineMillis } = this.settings
@@ -122,7 +130,9 @@ export const fromSettings = (
       settings.bulkhead === undefined
         ? Option.none()
         : Option.some(yield* Bulkhead.fromSettings(name, settings.bulkhead))
-    return yield* PolicyRegistry.register(new StandardPolicy(name, settings, { circuitBreaker, bulkhead, classifier }))
+    return yield* PolicyRegistry.register(
+      new StandardPolicy(name, settings, { circuitBreaker, bulkhead, classifier, retry: settings.retry })
+    )
   })
 
 /**
