@@ -11,6 +11,22 @@ const late = (policy: string, limit: Duration.DurationInput = "1 second") =>
   new Timeout.TimedOut({ policy, limit: Duration.decode(limit), retryAfter: Option.none() })
 
 describe("a timeout", () => {
+  it.scoped("reports once, also where work that cannot be interrupted ends in a limit of its own", () =>
+    Effect.gen(function* () {
+      const [inner, outer] = [
+        yield* Timeout.make("inner", { duration: 700 }),
+        yield* Timeout.make("outer", { duration: 500 })
+      ]
+      const work = outer.protect(Effect.uninterruptible(inner.protect(Effect.sleep("1 second"))))
+      const { events, exit } = yield* play(work, "1 minute")
+      expect(exit).toEqual(Exit.fail(late("outer", 500)))
+      expect(events.map(({ _tag, policy }) => [_tag, policy])).toEqual([
+        ["CallTimedOut", "inner"],
+        ["CallTimedOut", "outer"]
+      ])
+    })
+  )
+
   it.scoped("interrupts what takes longer than its limit, says so, and reports it", () =>
     Effect.gen(function* () {
       const timeout = yield* Timeout.make("stock", second)

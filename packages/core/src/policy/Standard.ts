@@ -24,7 +24,10 @@ export type { StandardError } from "./Call.js"
 
 /** What a call can say for itself. */
 export interface Overrides {
-  /** The limit of one attempt, up to the policy's deadline. */
+  /**
+   * The limit of one attempt, up to the policy's deadline. A probe that takes longer than the policy's `halfOpen.timeout`
+   * closes no circuit: where calls may take much longer than the policy's own limit, give that too.
+   */
   readonly timeout?: Duration.DurationInput | "none" | undefined
   /** How an exit counts. */
   readonly classify?: Outcome.Classify | undefined
