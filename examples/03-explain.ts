@@ -29,7 +29,7 @@ console.log(`as data: ${explanation.traps.map(({ rule }) => rule).join(", ")}`)
 //   retries that fit  1 of 3
 //   time to open      5.5 s (at 10 calls a second that all time out)
 // traps
-//   warning: budget   3 retries of 2s each take up to 8s 700ms in a budget of 5s: 1 retry fits
+//   warning: budget   4 attempts of 2s and their waits take up to 8s 700ms in a budget of 5s: 1 retry fits
 //                     fix: set retry.maxRetries to 1, shorten the timeout, or give a deadline of 8s 700ms
 //   warning: pool     the bulkhead lets 10 calls in, the pool "payment sockets" has 5: 5 callers wait inside for a connection, each holding a permit
 //                     fix: set bulkhead.maxConcurrent to at most 5
