@@ -49,10 +49,9 @@ export class Circuit {
   refusing(fiber: AnyFiber, now: number): Effect.Effect<never, CircuitOpen> | undefined {
     const { machine } = this.numbers
     const { current } = this.cell
-    if (current._tag === "Closed" || this.observation.current !== undefined) return undefined
-    const step = Machine.elapse(machine, current, now)
-    const refused = Machine.refusal(machine, step === undefined ? current : Machine.at(machine, current, now), now)
+    const refused = this.observation.current === undefined ? Machine.peek(machine, current, now) : undefined
     if (refused === undefined) return undefined
+    const step = Machine.elapse(machine, current, now)
     if (step === undefined) return Exit.fail(this.refusal(fiber, refused, now))
     // The step of a probe whose time is up is taken here, so that it is told of.
     const [transition, next] = step

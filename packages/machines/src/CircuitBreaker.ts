@@ -151,8 +151,8 @@ const admit = (state: State, nowMillis: number): readonly [Admitted, State] => {
     : [{ _tag: "Admitted", permit }, state]
 }
 
-/** Why this state, with every step taken that is due, lets nothing through at `nowMillis`; undefined if it does. */
-export const refusal = (config: Config, state: State, nowMillis: number): Rejected | undefined => {
+/** Why this state lets nothing through at `nowMillis`; undefined if it lets a call through. */
+const refusal = (config: Config, state: State, nowMillis: number): Rejected | undefined => {
   if (state._tag === "Isolated") {
     return { _tag: "Rejected", state: "Isolated", retryAfterMillis: Infinity, reason: isolatedByHand }
   }

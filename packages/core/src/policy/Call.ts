@@ -5,8 +5,9 @@
  * them together cost several times what the call does. Here they share one: permits are taken and the limit of the first
  * attempt is set in one synchronous step, and what the attempt ended with is seen by timeout, retry, breaker and bulkhead
  * in another. What only some calls need (a wait in line, a second attempt, a budget of the policy's own) is
- * composed of the parts and costs nothing to the others. The order of the layers is that of `Standard`; what `Policy.all`
- * of the same parts does, this does.
+ * composed of the parts and costs nothing to the others. The order of the layers is that of `Standard`. What `Policy.all`
+ * of the same parts does, this does, but for what no part can know by itself: that the circuit is open before the line is
+ * joined, that a probe is not to be repeated, and how long the last of several attempts has lasted.
  *
  * A `Call` is mutable, and nobody has it but the one call: it goes from `enter` to `finish`, once.
  */
