@@ -96,7 +96,7 @@ const interruptedFromOutside = (fiber: AnyFiber, limiter: FiberId.FiberId | unde
 }
 
 /** The part of a fiber's work that a limit can interrupt, by an alarm or otherwise. */
-export class Region extends Alarm {
+export class Limitable extends Alarm {
   private readonly refs: FiberRefs.FiberRefs
   /** Whose interruption it is, once the limit was reached. */
   private limiter: FiberId.FiberId | undefined = undefined
@@ -118,15 +118,18 @@ export class Region extends Alarm {
     this.fiber.unsafeInterruptAsFork(this.limiter)
   }
 
-  /** The answer to the caller once the work has ended, in an uninterruptible region. */
-  end<A, E, B, E2>(exit: Exit.Exit<A, E>, onLimit: Effect.Effect<B, E2>): Effect.Effect<A | B, E | E2> {
+  /** Whether the work that ended so was in time and has left nothing behind: then its exit is the answer. */
+  isTidy(exit: Exit.Exit<unknown, unknown>): boolean {
     const { fiber } = this
     const untouched = exit._tag === "Success" || refsOf(fiber) === this.refs
-    return this.limiter === undefined && untouched && isChildless(fiber) ? exit : this.tidied(exit, onLimit)
+    return this.limiter === undefined && untouched && isChildless(fiber)
   }
 
-  /** Ends what the work has forked, forgets the interruption by the limit, and what work that failed has changed. */
-  private tidied<A, E, B, E2>(exit: Exit.Exit<A, E>, onLimit: Effect.Effect<B, E2>): Effect.Effect<A | B, E | E2> {
+  /**
+   * The answer to the caller once the work has ended, in an uninterruptible region: ends what the work has forked, forgets
+   * the interruption by the limit, and what work that failed has changed.
+   */
+  tidied<A, E, B, E2>(exit: Exit.Exit<A, E>, onLimit: Effect.Effect<B, E2>): Effect.Effect<A | B, E | E2> {
     const { fiber, limiter, refs } = this
     const children = Effect.flatMap(fiber.children, (left) =>
       left.length === 0 ? Effect.void : Fiber.interruptAllAs(left, fiber.id())

@@ -11,30 +11,27 @@
  * alarms behind one timer; on any other clock it is a fiber that sleeps by it, asleep before the work begins, so that work
  * which sleeps exactly as long as it may is woken first.
  */
-import { Cause, Clock, Context, Effect, Exit, Fiber, Option, Predicate } from "effect"
-import { type AnyFiber, nowMillis } from "./FiberTime.js"
+import { Cause, Effect, Exit, Fiber, Option, Predicate } from "effect"
+import { type AnyFiber, clockOf, nowMillis } from "./FiberTime.js"
 import * as LiveTimers from "./LiveTimers.js"
-import { canLimitItself, Region, withOwnChildren } from "./SameFiber.js"
+import { region, type Restore } from "./Region.js"
+import { canLimitItself, Limitable, withOwnChildren } from "./SameFiber.js"
 
 /** Marks the errors that say a limit was reached. */
 export const LimitTypeId: unique symbol = Symbol.for("@effect-resilience/core/Limit")
-
-/** Puts a part of an uninterruptible region back to what its caller was. */
-export type Restore = <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
 
 /** Runs the effect for no longer than so many milliseconds, Infinity for ever. */
 export const limited = <A, E, R, E2>(
   self: Effect.Effect<A, E, R>,
   millis: number,
   onLimit: () => E2
-): Effect.Effect<A, E | E2, R> =>
-  millis === Infinity
-    ? self
-    : Effect.uninterruptibleMask((restore) =>
-        Effect.withFiberRuntime<A, E | E2, R>((fiber) =>
-          limitedIn({ fiber, restore, startedMillis: nowMillis(fiber), millis, onLimit }, self)
-        )
-      )
+): Effect.Effect<A, E | E2, R> => {
+  if (millis === Infinity) return self
+  const enter = region<A, E | E2, R>(
+    (restore) => (fiber) => limitedIn({ fiber, restore, startedMillis: nowMillis(fiber), millis, onLimit }, self)
+  )
+  return Effect.withFiberRuntime((_, { runtimeFlags }) => enter(runtimeFlags))
+}
 
 /** A limit, and where the work is that it is put on: in an uninterruptible region of the fiber. */
 export interface Limit<E> {
@@ -54,7 +51,7 @@ const limitedIn = <A, E, R, E2>(limit: Limit<E2>, self: Effect.Effect<A, E, R>):
 }
 
 /** A limit that the caller's own fiber is under, which an alarm interrupts. */
-export class Armed<E> extends Region {
+export class Armed<E> extends Limitable {
   constructor(private readonly limit: Limit<E>) {
     super(limit.fiber)
   }
@@ -70,7 +67,7 @@ export class Armed<E> extends Region {
  * synchronous step, in `Limit.restore` and `withOwnChildren`, and whatever it ends with must be told to `Armed.answer`.
  */
 export const armed = <E>(limit: Limit<E>): Armed<E> | undefined => {
-  const clock = Context.get(limit.fiber.currentDefaultServices, Clock.Clock)
+  const clock = clockOf(limit.fiber)
   if (!LiveTimers.isLive(clock) || !canLimitItself(limit.fiber)) return undefined
   const alarm = new Armed(limit)
   LiveTimers.set(clock, alarm, limit.startedMillis, limit.millis)
@@ -85,13 +82,16 @@ const saysLimitReached = <A, E>(exit: Exit.Exit<A, E>): boolean =>
 const late = <E>(limit: Limit<E>): Effect.Effect<never, E> => limit.restore(Effect.failSync(() => limit.onLimit()))
 
 /** What the caller is told once the work has ended. A limit inside that was reached at the same moment comes second. */
-const answer = <A, E, E2>(limit: Limit<E2>, region: Region, exit: Exit.Exit<A, E>): Effect.Effect<A, E | E2> =>
-  exit._tag === "Failure" &&
-  !region.hasRung &&
-  saysLimitReached(exit) &&
-  nowMillis(limit.fiber) >= limit.startedMillis + limit.millis
-    ? Effect.catchAllCause(region.end(exit, late(limit)), () => late(limit))
-    : region.end(exit, late(limit))
+const answer = <A, E, E2>(limit: Limit<E2>, part: Limitable, exit: Exit.Exit<A, E>): Effect.Effect<A, E | E2> => {
+  const isSecond =
+    exit._tag === "Failure" &&
+    !part.hasRung &&
+    saysLimitReached(exit) &&
+    nowMillis(limit.fiber) >= limit.startedMillis + limit.millis
+  if (!isSecond && part.isTidy(exit)) return exit
+  const tidied = part.tidied(exit, late(limit))
+  return isSecond ? Effect.catchAllCause(tidied, () => late(limit)) : tidied
+}
 
 const byAlarm = <A, E, R, E2>(
   { fiber, restore }: Limit<E2>,
@@ -105,10 +105,10 @@ const byAlarm = <A, E, R, E2>(
 
 const bySleeper = <A, E, R, E2>(limit: Limit<E2>, self: Effect.Effect<A, E, R>): Effect.Effect<A, E | E2, R> => {
   const { fiber, millis, restore } = limit
-  const region = new Region(fiber)
+  const part = new Limitable(fiber)
   let over = false
   const reach = Effect.sync(() => {
-    if (!over) region.ring()
+    if (!over) part.ring()
   })
   // What is woken at the same instant has its turn first.
   const sleeper = Effect.interruptible(Effect.sleep(millis)).pipe(
@@ -120,7 +120,7 @@ const bySleeper = <A, E, R, E2>(limit: Limit<E2>, self: Effect.Effect<A, E, R>):
       over = true
       return Effect.zipRight(
         Fiber.interruptAs(timer, fiber.id()),
-        Effect.suspend(() => answer(limit, region, exit))
+        Effect.suspend(() => answer(limit, part, exit))
       )
     }
     return Effect.matchCauseEffect(restore(self), {

@@ -19,12 +19,13 @@ import type { Classifier } from "../Classifier.js"
 import { CurrentDeadline, type DeadlineExceeded, inForce, missed } from "../Deadline.js"
 import { type AnyFiber, nowMillis } from "../FiberTime.js"
 import * as Occupancy from "../Occupancy.js"
+import { region, type Restore } from "../Region.js"
 import * as Repetition from "../Repetition.js"
 import * as Retry from "../Retry.js"
 import { settleExit } from "../Settlement.js"
 import { withOwnChildren } from "../SameFiber.js"
 import { type TimedOut, timedOut } from "../Timeout.js"
-import { armed, type Armed, type Limit, limited, type Restore } from "../Timer.js"
+import { armed, type Armed, type Limit, limited } from "../Timer.js"
 import type { Settings } from "./Options.js"
 
 /** What a standard policy can refuse or fail with by itself. */
@@ -37,6 +38,15 @@ export interface Way {
   readonly classifier: Classifier
   readonly circuit: Circuit | undefined
   readonly permits: Bulkhead.Permits | undefined
+}
+
+/** What all calls of one protected effect share. */
+interface Protected<A, E, R> {
+  readonly way: Way
+  readonly restore: Restore
+  readonly self: Effect.Effect<A, E, R>
+  /** The effect itself in `restore`, which nearly every call begins with. */
+  readonly restored: Effect.Effect<A, E, R>
 }
 
 const nothing = () => {}
@@ -59,12 +69,17 @@ class Call<A, E, R> implements Limit<TimedOut | DeadlineExceeded> {
   /** What to restore, where a budget of the policy's own is published. */
   private contextBefore: Context.Context<never> | undefined = undefined
 
+  private readonly way: Way
+  readonly restore: Restore
+  private work: Effect.Effect<A, E, R>
+
   constructor(
-    private readonly way: Way,
     readonly fiber: AnyFiber,
-    readonly restore: Restore,
-    private work: Effect.Effect<A, E, R>
+    private readonly of: Protected<A, E, R>
   ) {
+    this.way = of.way
+    this.restore = of.restore
+    this.work = of.self
     this.outer = inForce(fiber)
   }
 
@@ -128,7 +143,9 @@ class Call<A, E, R> implements Limit<TimedOut | DeadlineExceeded> {
   }
 
   private firstAttempt(now: number): Effect.Effect<A, E | StandardError, R> {
-    return Effect.matchCauseEffect(this.restore(this.attempt(now, true)), {
+    const { self, restored } = this.of
+    const attempt = this.attempt(now, true)
+    return Effect.matchCauseEffect(attempt === self ? restored : this.restore(attempt), {
       onSuccess: (value) => this.attempted(Exit.succeed(value)),
       onFailure: (cause) => this.attempted(Exit.failCause(cause))
     })
@@ -235,9 +252,12 @@ const refusedAtOnce = (way: Way, fiber: AnyFiber): Effect.Effect<never, Standard
 }
 
 /** Runs the effect as a call on this way. A refusal needs no region, which would cost more than it does. */
-export const through = <A, E, R>(way: Way, self: Effect.Effect<A, E, R>): Effect.Effect<A, E | StandardError, R> =>
-  Effect.withFiberRuntime<A, E | StandardError, R>(
-    (fiber) =>
-      refusedAtOnce(way, fiber) ??
-      Effect.uninterruptibleMask((restore) => new Call<A, E, R>(way, fiber, restore, self).enter())
+export const through = <A, E, R>(way: Way, self: Effect.Effect<A, E, R>): Effect.Effect<A, E | StandardError, R> => {
+  const enter = region<A, E | StandardError, R>((restore) => {
+    const of: Protected<A, E, R> = { way, restore, self, restored: restore(self) }
+    return (fiber) => new Call(fiber, of).enter()
+  })
+  return Effect.withFiberRuntime<A, E | StandardError, R>(
+    (fiber, { runtimeFlags }) => refusedAtOnce(way, fiber) ?? enter(runtimeFlags)
   )
+}
