@@ -163,15 +163,10 @@ export const fromSettings = (
   settings: CircuitOptions.Settings,
   classifier: Classifier
 ): Effect.Effect<CircuitBreaker, never, Scope.Scope> =>
-  Effect.flatMap(Effect.zip(CircuitOptions.numbers(name, settings), Random.next), ([numbers, random]) =>
-    Effect.flatMap(
-      Effect.acquireRelease(
-        Effect.sync(() => new Circuit(name, numbers, random)),
-        (circuit) => Effect.sync(() => circuit.close())
-      ),
-      (circuit) => PolicyRegistry.register(new Breaker(circuit, classifier))
-    )
-  )
+  Effect.flatMap(Effect.zip(CircuitOptions.numbers(name, settings), Random.next), ([numbers, random]) => {
+    const circuit = new Circuit(name, numbers, random)
+    return PolicyRegistry.register(new Breaker(circuit, classifier), () => circuit.close())
+  })
 
 /** The circuit inside a breaker, for compositions that take its steps themselves. */
 export const circuitOf = (breaker: CircuitBreaker): Circuit => breaker[CircuitTypeId]

@@ -36,8 +36,9 @@ export const judgeBy =
 const mostTags = 1_000
 
 export class Classifier {
-  private readonly told = new Set<string>()
-  private readonly thrown = new WeakSet<Cause.Cause<unknown>>()
+  // Made when they are needed: a Keyed has as many classifiers as keys.
+  private told: Set<string> | undefined
+  private thrown: WeakSet<Cause.Cause<unknown>> | undefined
   constructor(
     private readonly policy: string,
     private readonly own: Outcome.Classify | undefined
@@ -49,8 +50,9 @@ export class Classifier {
   }
 
   /** The same, with another classifier for a call. */
-  readonly with = (classify: Outcome.Classify | undefined): Classifier =>
-    classify === undefined ? this : new Classifier(this.policy, classify)
+  with(classify: Outcome.Classify | undefined): Classifier {
+    return classify === undefined ? this : new Classifier(this.policy, classify)
+  }
 
   readonly judge = <A, E>(fiber: AnyFiber, exit: Exit.Exit<A, E>): Verdict<A, E> => {
     if (this.own !== undefined) return this.judgedBy(this.own, fiber, exit)
@@ -60,9 +62,12 @@ export class Classifier {
 
   /** Retry and breaker both ask: a classifier's own defect, which the one has met, the other does not judge in turn. */
   private judgedBy<A, E>(own: Outcome.Classify, fiber: AnyFiber, exit: Exit.Exit<A, E>): Verdict<A, E> {
-    if (exit._tag === "Failure" && this.thrown.has(exit.cause)) return { outcome: Outcome.ignored(), exit }
+    if (exit._tag === "Failure" && this.thrown?.has(exit.cause) === true) return { outcome: Outcome.ignored(), exit }
     const verdict = judgeBy<A, E>(own)(fiber, exit)
-    if (verdict.exit !== exit && verdict.exit._tag === "Failure") this.thrown.add(verdict.exit.cause)
+    if (verdict.exit !== exit && verdict.exit._tag === "Failure") {
+      this.thrown ??= new WeakSet()
+      this.thrown.add(verdict.exit.cause)
+    }
     return verdict
   }
 
@@ -73,6 +78,7 @@ export class Classifier {
 
   private report(fiber: AnyFiber, exit: Exit.Exit<unknown, unknown>): void {
     const tag = Outcome.unclassifiedTag(exit)
+    this.told ??= new Set()
     if (Option.isNone(tag) || this.told.has(tag.value) || this.told.size >= mostTags) return
     this.told.add(tag.value)
     const { policy } = this

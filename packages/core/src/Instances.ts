@@ -26,22 +26,41 @@ export interface Made<E> {
   readonly scope: Scope.CloseableScope
 }
 
+const breakersIn = (policy: Policy<unknown>): ReadonlyArray<CircuitBreaker.CircuitBreaker> =>
+  CircuitBreaker.isCircuitBreaker(policy) ? [policy] : partsOf(policy).flatMap(breakersIn)
+
+/** An instance that is being made, for those who wait for it. */
+interface Making<E> {
+  readonly answer: Deferred.Deferred<Made<E>>
+}
+
 /** A key's instance, from the first call on. Mutable, as all of a Keyed: each change is one synchronous step. */
 export class Instance<K, E> extends Resident<Instance<K, E>> {
-  /** What was made, once it is there. */
-  made: Made<E> | undefined = undefined
   /** How many calls are in flight. */
   users = 0
   constructor(
     readonly key: K,
-    readonly answer: Deferred.Deferred<Made<E>>
+    private of: Making<E> | Made<E>
   ) {
     super()
   }
-}
 
-const breakersIn = (policy: Policy<unknown>): ReadonlyArray<CircuitBreaker.CircuitBreaker> =>
-  CircuitBreaker.isCircuitBreaker(policy) ? [policy] : partsOf(policy).flatMap(breakersIn)
+  /** What was made, once it is there. */
+  get made(): Made<E> | undefined {
+    return "policy" in this.of ? this.of : undefined
+  }
+
+  /** What was made, for which this waits. */
+  get wait(): Effect.Effect<Made<E>> {
+    return "policy" in this.of ? Effect.succeed(this.of) : Deferred.await(this.of.answer)
+  }
+
+  /** Nobody will wait for it any more. */
+  isMade(made: Made<E>): void {
+    this.of = made
+    this.breakers = breakersIn(made.policy)
+  }
+}
 
 /** The instances by key: which there are, which are in use, which go. */
 export class Instances<K, E> {
@@ -124,14 +143,12 @@ export class Instances<K, E> {
   /** Has an instance made, apart from the call that asks for it. */
   private begin(fiber: AnyFiber, key: K, before: Array<Effect.Effect<unknown>>): Instance<K, E> {
     const answer = Deferred.unsafeMake<Made<E>>(fiber.id())
-    const instance = new Instance<K, E>(key, answer)
+    const instance = new Instance<K, E>(key, { answer })
     const making = Effect.flatMap(Scope.fork(this.scope, ExecutionStrategy.sequential), (scope) =>
       Effect.flatMap(Effect.exit(Effect.interruptible(this.lookup(key, scope))), (exit) => {
         const made = Exit.map(exit, (policy) => ({ policy, scope }))
-        if (Exit.isSuccess(made)) {
-          instance.made = made.value
-          instance.breakers = breakersIn(made.value.policy)
-        } else this.forget(instance)
+        if (Exit.isSuccess(made)) instance.isMade(made.value)
+        else this.forget(instance)
         this.rest(instance, nowMillis(fiber))
         Deferred.unsafeDone(answer, made)
         return Exit.isSuccess(made) ? Effect.void : Scope.close(scope, made)

@@ -18,7 +18,7 @@
  * it goes. Instances are not in the `PolicyRegistry`, where they would be as many as there are keys: the Keyed itself is,
  * under its name, and has them as `entries`. A call after the Keyed's scope has closed is interrupted.
  */
-import { Context, Deferred, type Duration, Effect, Predicate, Scope } from "effect"
+import { Context, type Duration, Effect, Predicate, Scope } from "effect"
 import { dual } from "effect/Function"
 import { detached } from "./Deadline.js"
 import { Instances, type Made, type Snapshot } from "./Instances.js"
@@ -78,8 +78,7 @@ class KeyedPolicies<K, E> {
           const under = ({ policy }: Made<E>) =>
             Effect.suspend(() => Occupancy.publishedIfWanted(fiber, restore(policy.protect(self)), holder))
           const { made } = instance
-          const call =
-            made === undefined ? Effect.flatMap(restore(Deferred.await(instance.answer)), under) : under(made)
+          const call = made === undefined ? Effect.flatMap(restore(instance.wait), under) : under(made)
           const prepared = before.length === 0 ? call : Effect.zipRight(Effect.all(before, { discard: true }), call)
           return Occupancy.untilEnded({ work: prepared, letGo })
         })

@@ -4,7 +4,7 @@
  *
  * By default there is one registry for the process; `layer` gives a program, or a test, one of its own.
  */
-import { Context, Effect, Layer, type Scope } from "effect"
+import { Context, Effect, Layer, Scope } from "effect"
 
 /** What has a name: a policy, or a Keyed. */
 interface Named {
@@ -35,15 +35,24 @@ export const layer: Layer.Layer<never> = Layer.effectContext(Effect.sync(() => C
 /** Every live policy, in the order they were made. */
 export const entries: Effect.Effect<ReadonlyArray<Entry>> = Effect.map(PolicyRegistry, ({ live }) => [...live])
 
-/** Registers a policy while the scope lives, and gives it back. */
-export const register = <P extends Named>(policy: P): Effect.Effect<P, never, Scope.Scope> =>
-  Effect.flatMap(PolicyRegistry, ({ live }) => {
-    const entry: Entry = { name: policy.name, policy }
-    return Effect.acquireRelease(
-      Effect.sync(() => {
-        live.add(entry)
-        return policy
-      }),
-      () => Effect.sync(() => live.delete(entry))
-    )
-  })
+const nothing = () => {}
+
+/**
+ * Registers a policy while the scope lives, and gives it back; at the end `close` is called. Not by `acquireRelease`, whose
+ * finalizer keeps a copy of the fiber's references, which a Keyed would have for each key.
+ */
+export const register = <P extends Named>(
+  policy: P,
+  close: () => void = nothing
+): Effect.Effect<P, never, Scope.Scope> =>
+  Effect.uninterruptible(
+    Effect.flatMap(Effect.zip(PolicyRegistry, Effect.scope), ([{ live }, scope]) => {
+      const entry: Entry = { name: policy.name, policy }
+      live.add(entry)
+      const end = Effect.sync(() => {
+        live.delete(entry)
+        close()
+      })
+      return Effect.as(Scope.addFinalizer(scope, end), policy)
+    })
+  )

@@ -42,32 +42,36 @@ export const streamOf = (
   return Stream.unwrapScoped(Effect.map(following, (mailbox) => Mailbox.toStream(mailbox)))
 }
 
-/** Those who follow a circuit. Mutated in place; without any, telling them costs a look at an empty set. */
+/** Those who follow a circuit. Mutated in place; most circuits have none, and no set for them. */
 export class Followers {
-  private readonly mailboxes = new Set<Follower>()
+  private mailboxes: Set<Follower> | undefined
   private isClosed = false
 
   /** Hands a transition to each. */
   tell(transition: Transition): void {
-    for (const each of this.mailboxes) each.unsafeOffer(transition)
+    this.mailboxes?.forEach((each) => each.unsafeOffer(transition))
   }
 
   /** From here on all transitions come after `present`. */
   add(to: Follower, present: Transition): void {
     to.unsafeOffer(present)
-    if (this.isClosed) to.unsafeDone(Exit.void)
-    else this.mailboxes.add(to)
+    if (this.isClosed) {
+      to.unsafeDone(Exit.void)
+      return
+    }
+    this.mailboxes ??= new Set()
+    this.mailboxes.add(to)
   }
 
   /** One does not follow any more. */
   remove(from: Follower): void {
-    this.mailboxes.delete(from)
+    this.mailboxes?.delete(from)
   }
 
   /** Nothing more comes: followers take what they have not taken yet, and end. */
   close(): void {
     this.isClosed = true
-    for (const each of this.mailboxes) each.unsafeDone(Exit.void)
-    this.mailboxes.clear()
+    this.mailboxes?.forEach((each) => each.unsafeDone(Exit.void))
+    this.mailboxes = undefined
   }
 }
