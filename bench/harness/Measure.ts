@@ -7,6 +7,7 @@ import { type Quartiles, quartiles, random, shuffled, type Verdict, verdict } fr
 
 /** How long to measure. */
 export interface Effort {
+  readonly kind: "quick" | "thorough"
   readonly seed: number
   readonly rounds: number
   readonly sampleMillis: number
@@ -16,8 +17,8 @@ export interface Effort {
 /** As long as it takes to be certain, or less. */
 export const effortOf = (seed: number, quick: boolean): Effort =>
   quick
-    ? { seed, rounds: 15, sampleMillis: 6, warmUpMillis: 80 }
-    : { seed, rounds: 31, sampleMillis: 40, warmUpMillis: 500 }
+    ? { kind: "quick", seed, rounds: 15, sampleMillis: 6, warmUpMillis: 80 }
+    : { kind: "thorough", seed, rounds: 31, sampleMillis: 40, warmUpMillis: 500 }
 
 export interface Row {
   readonly name: string
@@ -92,7 +93,7 @@ export const answer = async (question: Question, effort: Effort): Promise<Answer
   for (const subject of cases) calls.set(subject.name, await warmUp(subject, effort))
   const next = random(effort.seed)
   const rounds: Array<Reading> = []
-  for (let round = 0; round < Math.min(effort.rounds, mostRounds ?? Infinity); round++) {
+  for (let round = 0; round < Math.min(effort.rounds, mostRounds?.[effort.kind] ?? Infinity); round++) {
     const costs = new Map<string, Cost>()
     for (const subject of shuffled(cases, next)) {
       costs.set(subject.name, await sample(subject, calls.get(subject.name) ?? 1))

@@ -38,8 +38,8 @@ export interface Setup {
   /** The case that the table divides the others by. */
   readonly reference: string
   readonly comparisons: ReadonlyArray<Comparison>
-  /** At most so many rounds, where one sample is long and alike. */
-  readonly mostRounds?: number
+  /** At most so many rounds, where one sample is long; fewer when there is little time. */
+  readonly mostRounds?: { readonly quick: number; readonly thorough: number }
   /** Throws unless what was measured is still sound. */
   readonly afterwards?: () => Promise<void>
 }
