@@ -14,8 +14,8 @@ const program = Effect.gen(function* () {
   const app = HttpRouter.empty.pipe(
     HttpRouter.get("/left", left),
     HttpRouter.get("/report", report.pipe(reports.protect)),
-    // Two seconds a request, or what a caller from the mesh has left.
-    ServerMiddleware.deadline({ budget: "2 seconds", trusted: ({ headers }) => headers["x-from"] === "mesh" }),
+    // Two seconds a request, or what is left to a caller who knows the secret.
+    ServerMiddleware.deadline({ budget: "2 seconds", trusted: ({ headers }) => headers["x-mesh"] === "s3cret" }),
     // Outermost: whatever a policy refuses is answered as problem details.
     HttpErrors.respond()
   )
@@ -29,10 +29,10 @@ const program = Effect.gen(function* () {
 
   yield* get("/left")
   yield* get("/left", { "x-request-timeout-ms": "800" })
-  yield* get("/left", { "x-request-timeout-ms": "800", "x-from": "mesh" })
-  yield* get("/left", { "x-request-timeout-ms": "0", "x-from": "mesh" })
+  yield* get("/left", { "x-request-timeout-ms": "800", "x-mesh": "s3cret" })
+  yield* get("/left", { "x-request-timeout-ms": "0", "x-mesh": "s3cret" })
   // The first report takes the only permit until its budget is over; the second is refused at once.
-  const first = yield* Effect.fork(get("/report", { "x-request-timeout-ms": "500", "x-from": "mesh" }))
+  const first = yield* Effect.fork(get("/report", { "x-request-timeout-ms": "500", "x-mesh": "s3cret" }))
   yield* Effect.sleep("100 millis")
   yield* get("/report")
   yield* first.await
@@ -42,7 +42,7 @@ Effect.runPromise(program)
 
 // /left {} 200 a budget of 2 s
 // /left {"x-request-timeout-ms":"800"} 200 a budget of 2 s
-// /left {"x-request-timeout-ms":"800","x-from":"mesh"} 200 a budget of 1 s
-// /left {"x-request-timeout-ms":"0","x-from":"mesh"} 504 {"type":"about:blank","title":"Gateway Timeout","status":504}
+// /left {"x-request-timeout-ms":"800","x-mesh":"s3cret"} 200 a budget of 1 s
+// /left {"x-request-timeout-ms":"0","x-mesh":"s3cret"} 504 {"type":"about:blank","title":"Gateway Timeout","status":504}
 // /report {} 503 {"type":"about:blank","title":"Service Unavailable","status":503}
-// /report {"x-request-timeout-ms":"500","x-from":"mesh"} 504 {"type":"about:blank","title":"Gateway Timeout","status":504}
+// /report {"x-request-timeout-ms":"500","x-mesh":"s3cret"} 504 {"type":"about:blank","title":"Gateway Timeout","status":504}

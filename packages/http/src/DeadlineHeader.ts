@@ -256,9 +256,9 @@ const believed = (trusted: ReceiveOptions["trusted"]): ((request: HttpServerRequ
  * import { HttpApp, HttpServerResponse } from "@effect/platform"
  * import { Effect } from "effect"
  *
- * const receive = DeadlineHeader.receive("orders", { trusted: ({ headers }) => headers["x-mesh"] === "yes" })
+ * const receive = DeadlineHeader.receive("orders", { trusted: ({ headers }) => headers["x-mesh"] === "s3cret" })
  * const handler = HttpApp.toWebHandler(Effect.map(receive, (millis) => HttpServerResponse.text(`${millis} ms`)))
- * const headers = { "x-mesh": "yes", "x-request-timeout-ms": "800" }
+ * const headers = { "x-mesh": "s3cret", "x-request-timeout-ms": "800" }
  * handler(new Request("http://orders.example", { headers })).then((response) => response.text()).then(console.log)
  * // 800 ms
  * ```
