@@ -39,6 +39,27 @@ const declaredBy = <Id extends string, Groups extends HttpApiGroup.HttpApiGroup.
 /**
  * Answers the errors of policies in this API. Provide it to the API's own Layer. Throws `InvalidOptions` if an option is
  * out of range.
+ *
+ * @example
+ * ```ts
+ * import { Timeout } from "@effect-resilience/core"
+ * import { HttpApiErrors } from "@effect-resilience/http"
+ * import { HttpApi, HttpApiBuilder, HttpApiEndpoint, HttpApiGroup, HttpServer } from "@effect/platform"
+ * import { Effect, Layer } from "effect"
+ *
+ * const items = HttpApiGroup.make("items").add(HttpApiEndpoint.get("all", "/items"))
+ * const shop = HttpApi.make("shop").add(items).middleware(HttpApiErrors.PolicyErrors)
+ *
+ * const handlers = HttpApiBuilder.group(shop, "items", (of) =>
+ *   Effect.map(Timeout.make("stock", { duration: "20 millis" }), (stock) =>
+ *     of.handle("all", () => Effect.never.pipe(stock.protect))
+ *   )
+ * )
+ * const api = HttpApiBuilder.api(shop).pipe(Layer.provide(handlers), Layer.provide(HttpApiErrors.layer(shop)))
+ * const { handler } = HttpApiBuilder.toWebHandler(Layer.merge(api, HttpServer.layerContext))
+ * handler(new Request("http://shop.example/items")).then(({ status }) => console.log(status))
+ * // 504
+ * ```
  */
 export const layer = <Id extends string, Groups extends HttpApiGroup.HttpApiGroup.Any, E, R>(
   api: HttpApi.HttpApi<Id, Groups, E, R>,

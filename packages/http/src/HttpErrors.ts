@@ -219,6 +219,20 @@ export const respond = (options?: Options): (<E, R>(app: HttpApp.Default<E | Ans
 /**
  * The same for all routes of an `HttpLayerRouter`, also those of an `HttpApi` added to it: merge it with their Layers.
  * Throws `InvalidOptions` if an option is out of range.
+ *
+ * @example
+ * ```ts
+ * import { Deadline } from "@effect-resilience/core"
+ * import { HttpErrors } from "@effect-resilience/http"
+ * import { HttpLayerRouter } from "@effect/platform"
+ * import { Effect, Layer } from "effect"
+ *
+ * const report = HttpLayerRouter.add("GET", "/report", Effect.never.pipe(Deadline.protect("20 millis")))
+ * const routes = Layer.mergeAll(report, HttpErrors.layerRouter({ verbose: true }))
+ * const { handler } = HttpLayerRouter.toWebHandler(routes, { disableLogger: true })
+ * handler(new Request("http://shop.example/report")).then(({ status }) => console.log(status))
+ * // 504
+ * ```
  */
 export const layerRouter = (options?: Options): Layer.Layer<never, never, HttpLayerRouter.HttpRouter> =>
   HttpLayerRouter.middleware(respond(options), { global: true })
