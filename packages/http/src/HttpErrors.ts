@@ -207,10 +207,10 @@ export const respondTo = <E2 extends Answered>(
  *   const items = Effect.as(stock.protect(Effect.never), HttpServerResponse.empty())
  *   const app = HttpRouter.empty.pipe(HttpRouter.get("/items", items), HttpErrors.respond())
  *   const response = yield* Effect.promise(() => HttpApp.toWebHandler(app)(new Request("http://shop.example/items")))
- *   return [response.status, yield* Effect.promise(() => response.text())]
+ *   return yield* Effect.promise(() => response.text())
  * })
  * Effect.runPromise(Effect.scoped(program)).then(console.log)
- * // [ 504, '{"type":"about:blank","title":"Gateway Timeout","status":504}' ]
+ * // {"type":"about:blank","title":"Gateway Timeout","status":504}
  * ```
  */
 export const respond = (options?: Options): (<E, R>(app: HttpApp.Default<E | Answered, R>) => HttpApp.Default<E, R>) =>
