@@ -218,12 +218,13 @@ export const client = <E, R>(
 
 /**
  * Whether an answer that came so many milliseconds after the request was sent came when the deadline that it carried was
- * over: a 504 then says that the time was too short, and nothing about the server. False for a request without one.
+ * over, or a millisecond before, since clocks that count whole ones differ by that: a 504 then says that the time was too
+ * short, and nothing about the server. False for a request without one.
  */
 export const isOver = (request: HttpClientRequest.HttpClientRequest, elapsedMillis: number): boolean =>
   Option.exists(
     Option.flatMap(Headers.get(request.headers, headerName), readMillis),
-    (carried) => elapsedMillis >= carried
+    (carried) => elapsedMillis >= carried - 1
   )
 
 /** Whose header is believed. */
