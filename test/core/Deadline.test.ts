@@ -34,6 +34,17 @@ describe("a deadline", () => {
     })
   )
 
+  it.effect("that is known only when a call comes may be spent already, and then nothing is begun", () =>
+    Effect.gen(function* () {
+      const work = script(Effect.succeed("done"))
+      const { events, exit } = yield* play(Deadline.within(work.call, "request", 0))
+      expect(exit).toStrictEqual(Exit.fail(missed("request", 0, 0, "before-start")))
+      expect(work.at).toEqual([])
+      expect(events).toEqual([{ _tag: "DeadlineMissed", policy: "request", at: 0, where: "before-start", budget: 0 }])
+      expect((yield* play(Deadline.within(work.call, "request", 1))).exit).toEqual(Exit.succeed("done"))
+    })
+  )
+
   it.effect("tells how long it really was when the work could not be interrupted", () =>
     Effect.gen(function* () {
       const stubborn = Effect.uninterruptible(Effect.sleep("3 seconds"))

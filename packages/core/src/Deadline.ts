@@ -78,7 +78,12 @@ export const missed = (
   })
 }
 
-const within = <A, E, R>(
+/**
+ * Runs the effect with a budget of `millis` in all, set by `policy`, or what is left of the budget it is in, if that is
+ * less. With nothing left it fails without having begun. For budgets that are known only when a call comes; they are not
+ * checked, as those of `make` and `protect` are.
+ */
+export const within = <A, E, R>(
   self: Effect.Effect<A, E, R>,
   policy: string,
   millis: number
@@ -86,13 +91,12 @@ const within = <A, E, R>(
   Effect.withFiberRuntime<A, E | DeadlineExceeded, R>((fiber) => {
     const outer = inForce(fiber)
     const now = nowMillis(fiber)
-    if (outer !== undefined && Machine.remainingMillis(outer, now) === 0) {
-      return Effect.fail(missed(fiber, outer, "before-start", policy))
-    }
     const deadline = Machine.start(policy, millis, outer, now)
+    const remaining = Machine.remainingMillis(deadline, now)
+    if (remaining === 0) return Effect.fail(missed(fiber, deadline, "before-start", policy))
     // Armed for the outer budget as well: whoever set that waits for this work no longer if it runs in a daemon.
     const work = deadline === outer ? self : publish(self, deadline)
-    return limited(work, Machine.remainingMillis(deadline, now), () => missed(fiber, deadline, "in-flight", policy))
+    return limited(work, remaining, () => missed(fiber, deadline, "in-flight", policy))
   })
 
 class DeadlinePolicy extends Base implements Policy<DeadlineExceeded> {

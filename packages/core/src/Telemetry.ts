@@ -6,8 +6,8 @@
  * may hold a request with credentials.
  */
 import type { CircuitBreaker as Machine } from "@effect-resilience/machines"
-import { Context, Layer } from "effect"
-import { type AnyFiber, isProvided } from "./FiberTime.js"
+import { Context, Effect, Layer } from "effect"
+import { type AnyFiber, isProvided, nowMillis } from "./FiberTime.js"
 import type { Cause } from "./Transitions.js"
 
 interface Common {
@@ -101,6 +101,12 @@ export interface UnclassifiedError extends Common {
   readonly error: string
 }
 
+/** A caller sent a deadline in `header` that cannot be read; the request goes on without it. */
+export interface DeadlineHeaderIgnored extends Common {
+  readonly _tag: "DeadlineHeaderIgnored"
+  readonly header: string
+}
+
 /** All that policies report; `_tag` tells which. */
 export type Event =
   | RetryScheduled
@@ -114,6 +120,7 @@ export type Event =
   | FallbackServed
   | FallbackFailed
   | UnclassifiedError
+  | DeadlineHeaderIgnored
 
 /** Where events go. `publish` runs inside the call that it tells of: it must be quick and must not throw. */
 export interface Sink {
@@ -152,3 +159,10 @@ export const publish = (fiber: AnyFiber, event: () => Event): void => {
     return
   }
 }
+
+/** Reports what happens now, if anybody listens. For what is not in the middle of a decision. */
+export const report = (event: (at: number) => Event): Effect.Effect<void> =>
+  Effect.withFiberRuntime((fiber) => {
+    publish(fiber, () => event(nowMillis(fiber)))
+    return Effect.void
+  })

@@ -1,2 +1,6 @@
+export * as DeadlineHeader from "./DeadlineHeader.js"
+export * as HttpApiErrors from "./HttpApiErrors.js"
+export * as HttpErrors from "./HttpErrors.js"
 export * as HttpOutcome from "./HttpOutcome.js"
 export * as RetryAfter from "./RetryAfter.js"
+export * as ServerMiddleware from "./ServerMiddleware.js"
