@@ -1,4 +1,4 @@
-import { Backoff, CircuitBreaker, Policy } from "@effect-resilience/core"
+import { Backoff, CircuitBreaker, Deadline, Policy } from "@effect-resilience/core"
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, Option, TestClock } from "effect"
 import { Chance } from "../support/Chance.js"
@@ -130,6 +130,41 @@ describe("the bulkhead stands outside the breaker", () => {
       const refused = yield* Effect.exit(policy.protect(Effect.void))
       expect(failureOf(refused)).toMatchObject({ _tag: "CircuitOpen" })
       expect(yield* parts.bulkhead.snapshot).toEqual({ active: 1, queued: 0, limit: 1 })
+    })
+  )
+
+  it.scoped("of an open circuit and a full bulkhead the circuit is what a call is refused by", () =>
+    Effect.gen(function* () {
+      const bulkhead = { maxConcurrent: 1 }
+      const policy = yield* Policy.standard("payment", {
+        bulkhead,
+        circuitBreaker: opensAfter(1),
+        timeout: "5 seconds"
+      })
+      const parts = yield* partsOf(policy)
+      yield* begin(policy.protect(Effect.never))
+      yield* trip(parts.circuit)
+      expect(failureOf(yield* Effect.exit(policy.protect(Effect.void)))).toMatchObject({ _tag: "CircuitOpen" })
+    })
+  )
+
+  it.scoped("a budget that has ended is seen before the line: nobody waits to hear of it", () =>
+    Effect.gen(function* () {
+      const policy = yield* Policy.standard("payment", {
+        bulkhead: { maxConcurrent: 1, maxQueue: 5 },
+        timeout: "5 seconds"
+      })
+      const { bulkhead } = yield* Effect.all({ bulkhead: policy.bulkhead }).pipe(Effect.orDie)
+      yield* begin(policy.protect(Effect.never))
+      const late = Effect.zipRight(
+        Effect.uninterruptible(Effect.sleep("1 second")),
+        Effect.exit(policy.protect(Effect.void))
+      )
+      const caller = yield* Effect.fork(Effect.uninterruptible(Deadline.within(late, "request", 1000)))
+      yield* TestClock.adjust("1 second")
+      const refused = yield* Effect.flatMap(Fiber.join(caller), (exit) => exit).pipe(Effect.exit)
+      expect(failureOf(refused)).toMatchObject({ _tag: "DeadlineExceeded", where: "before-start" })
+      expect(yield* bulkhead.snapshot).toMatchObject({ queued: 0 })
     })
   )
 
