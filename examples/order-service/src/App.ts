@@ -63,15 +63,18 @@ const clients = Layer.mergeAll(
 
 const mode = Config.literal("on", "timeouts", "off")("POLICIES").pipe(Config.withDefault("on" as const))
 
-const app = Layer.merge(HttpServer.serve(Routes.app), Server.layerAnnounce).pipe(Layer.provide(Server.layer))
+/** The service over an HTTP server and the given pool: it serves while the Layer's scope is open. */
+export const over = <E, R>(server: Layer.Layer<HttpServer.HttpServer, E, R>) =>
+  HttpServer.serve(Routes.app).pipe(
+    Layer.provideMerge(server),
+    // Around the server, so that they are still there for the requests that it finishes when it stops.
+    Layer.provide(Layer.unwrapEffect(Effect.map(mode, (chosen): Services => services[chosen]))),
+    Layer.provide(clients),
+    Layer.provide(Layer.merge(JournalFile.layer, OrderIds.layer)),
+    Layer.provide(NodeContext.layer),
+    // Nobody collects spans here, and making them costs a fifth of each call.
+    Layer.provide(Layer.setTracerEnabled(false))
+  )
 
-/** The service over the given pool: it serves while the Layer's scope is open. */
-export const layer = app.pipe(
-  // Around the server, so that they are still there for the requests that it finishes when it stops.
-  Layer.provide(Layer.unwrapEffect(Effect.map(mode, (chosen): Services => services[chosen]))),
-  Layer.provide(clients),
-  Layer.provide(Layer.merge(JournalFile.layer, OrderIds.layer)),
-  Layer.provide(NodeContext.layer),
-  // Nobody collects spans here, and making them costs a fifth of each call.
-  Layer.provide(Layer.setTracerEnabled(false))
-)
+/** The service on its own port, which it says. */
+export const layer = Server.layerAnnounce.pipe(Layer.provide(over(Server.layer)))

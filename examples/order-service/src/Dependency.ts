@@ -5,7 +5,7 @@
  * It has no timeout, no retry and no limit of its own: those are the policy's, in a Layer of its own.
  */
 import { Outcome } from "@effect-resilience/core"
-import { HttpOutcome, RetryAfter } from "@effect-resilience/http"
+import { DeadlineHeader, HttpOutcome, RetryAfter } from "@effect-resilience/http"
 import {
   FileSystem,
   HttpClient,
@@ -13,7 +13,7 @@ import {
   HttpIncomingMessage,
   type HttpClientResponse
 } from "@effect/platform"
-import { Clock, type Config, Data, Duration, Effect, Option, Schema } from "effect"
+import { Clock, type Config, Context, Data, Duration, Effect, Option, Schema } from "effect"
 
 /** The dependency gave no usable answer: it could not be reached, refused with an error status, or sent nonsense. */
 export class DependencyFailed extends Data.TaggedError("DependencyFailed")<{
@@ -25,6 +25,11 @@ export class DependencyFailed extends Data.TaggedError("DependencyFailed")<{
     return `${this.dependency}: ${this.reason}`
   }
 }
+
+/** How long an attempt of a dependency's calls may take, in milliseconds, by its name; by default no one limits them. */
+export class AttemptLimits extends Context.Reference<AttemptLimits>()("order-service/AttemptLimits", {
+  defaultValue: (): ReadonlyMap<string, number> => new Map()
+}) {}
 
 /** Turns the body of a status that is an answer (404, 402, 409) into the error it stands for. */
 export type Refusal<E> = (status: number, body: string) => Option.Option<E>
@@ -39,7 +44,14 @@ const failureOf = (dependency: string) => (reason: string, outcome: Outcome.Outc
 /** Makes the client of the dependency called `name` that listens at `url`. */
 export const make = (name: string, url: Config.Config<string>) =>
   Effect.gen(function* () {
-    const client = HttpClient.mapRequest(yield* HttpClient.HttpClient, HttpClientRequest.prependUrl(yield* url))
+    const at = yield* url
+    const send = DeadlineHeader.send({ origins: [at] })
+    // The dependency works no longer than this attempt waits for it.
+    const client = (yield* HttpClient.HttpClient).pipe(
+      HttpClient.mapRequestEffect((request) =>
+        Effect.flatMap(AttemptLimits, (limits) => send(HttpClientRequest.prependUrl(request, at), limits.get(name)))
+      )
+    )
 
     const failed = failureOf(name)
     const unreachable = () => failed("no answer", Outcome.failure({ transient: true }))

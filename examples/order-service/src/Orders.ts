@@ -27,8 +27,11 @@ export type PlaceError = UnknownProduct | OutOfStock | BacklogFull | JournalFail
 export class Orders extends Context.Tag("order-service/Orders")<
   Orders,
   {
-    /** The order, confirmed, rejected, or pending when the outcome of its charge is not known yet. */
-    readonly place: (request: OrderRequest) => Effect.Effect<Order, PlaceError>
+    /**
+     * The order, confirmed, rejected, or pending when the outcome of its charge is not known yet. `callerMillis`: how long
+     * the caller waits; Infinity by default.
+     */
+    readonly place: (request: OrderRequest, callerMillis?: number) => Effect.Effect<Order, PlaceError>
     readonly find: (id: OrderId) => Effect.Effect<Option.Option<Order>>
   }
 >() {}
@@ -72,10 +75,10 @@ export const layer = Layer.effect(
       )
 
     // When the budget ends there is an order already, or there will never be one: the customer hears which.
-    const place = (request: OrderRequest) =>
+    const place = (request: OrderRequest, callerMillis = Infinity) =>
       Effect.flatMap(ids.next, (id) =>
         budget
-          .protect(placeAs(id, request))
+          .protect(placeAs(id, request), callerMillis)
           .pipe(
             Effect.catchTag("DeadlineExceeded", () =>
               Effect.flatMap(

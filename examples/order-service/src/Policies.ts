@@ -9,6 +9,7 @@
  */
 import { Backoff, Bulkhead, CircuitBreaker, Deadline, Policy } from "@effect-resilience/core"
 import { Config, Context, Duration, Effect, Layer } from "effect"
+import { AttemptLimits } from "./Dependency.js"
 import type { ProductId } from "./Domain.js"
 import { Inventory, StockReads } from "./Inventory.js"
 
@@ -109,6 +110,12 @@ export const layer = Layer.unwrapEffect(
     )
   })
 )
+
+/** What calls carry on the wire of their attempts' limits. */
+export const layerAttemptLimits = Layer.sync(AttemptLimits, () => {
+  const limits = Object.entries(options(1)).map(([name, { timeout }]) => [name, Duration.toMillis(timeout)] as const)
+  return new Map(limits)
+})
 
 /** How much of inventory's 30 pages may use at a time, and for how long. */
 export const stockReads = {

@@ -19,6 +19,7 @@ import { Payment } from "./Payment.js"
 import * as Policies from "./Policies.js"
 import { Pricing } from "./Pricing.js"
 import { Recommendations } from "./Recommendations.js"
+import * as RequestBudget from "./RequestBudget.js"
 import { Reviews } from "./Reviews.js"
 
 /** The clients of all dependencies. */
@@ -95,12 +96,14 @@ const stockReadsBare = Layer.effect(
 )
 
 /** Every dependency under its policy. */
-export const on = Layer.mergeAll(Policies.layerStockReads, OrderBudget.layer).pipe(
-  Layer.provideMerge(protectedClients),
-  Layer.provideMerge(Policies.layer)
-)
+export const on = Layer.mergeAll(
+  Policies.layerStockReads,
+  OrderBudget.layer,
+  RequestBudget.layer,
+  Policies.layerAttemptLimits
+).pipe(Layer.provideMerge(protectedClients), Layer.provideMerge(Policies.layer))
 
-const bareRest = Layer.mergeAll(stockReadsBare, OrderBudget.layerNone)
+const bareRest = Layer.mergeAll(stockReadsBare, OrderBudget.layerNone, RequestBudget.layerNone)
 
 /** Every call given up after a while. */
 export const timeouts = bareRest.pipe(Layer.provideMerge(timedClients))

@@ -12,18 +12,20 @@ import { Orders } from "./Orders.js"
 import type { Pricing } from "./Pricing.js"
 import * as ProductPage from "./ProductPage.js"
 import type { Recommendations } from "./Recommendations.js"
+import { RequestBudget } from "./RequestBudget.js"
 import * as RequestBody from "./RequestBody.js"
 import type { Reviews } from "./Reviews.js"
 
 /** What the routes are served by. */
-export type Services = Orders | Catalogue | Pricing | Reviews | Recommendations | StockReads
+export type Services = Orders | Catalogue | Pricing | Reviews | Recommendations | StockReads | RequestBudget
 
 const orderRequest = RequestBody.json(OrderRequest)
 
 const placeOrder = Effect.gen(function* () {
   const request = yield* orderRequest
   const orders = yield* Orders
-  return Answers.placed(yield* orders.place(request))
+  const budget = yield* RequestBudget
+  return Answers.placed(yield* orders.place(request, yield* budget.ofCaller))
 }).pipe(Effect.catchAll((error) => Effect.succeed(Answers.failed(error))))
 
 const pathId = Effect.map(HttpRouter.params, ({ id }) => id)
@@ -41,10 +43,12 @@ const productPage = Effect.gen(function* () {
   return HttpServerResponse.unsafeJson(yield* ProductPage.find(id.value))
 }).pipe(Effect.catchAll((error) => Effect.succeed(Answers.failed(error))))
 
+const pageInTime = Effect.flatMap(RequestBudget, ({ page }) => page(productPage))
+
 const router = HttpRouter.empty.pipe(
   HttpRouter.post("/orders", placeOrder),
   HttpRouter.get("/orders/:id", findOrder),
-  HttpRouter.get("/products/:id", productPage),
+  HttpRouter.get("/products/:id", pageInTime),
   HttpRouter.get("/health/live", Health.live),
   HttpRouter.get("/health/ready", Health.ready),
   HttpRouter.get("/health/dependencies", Health.dependencies)
