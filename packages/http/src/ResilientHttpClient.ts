@@ -111,10 +111,7 @@ const settings = (name: string, options: ClientOptions): Effect.Effect<Settings>
   )
 
 /** Runs the attempts of a call under what is there for it, and tells the call the limit of each. */
-type Under<E2> = (
-  terms: Terms,
-  overrides: Overrides
-) => <A, E, R>(attempt: Effect.Effect<A, E, R>) => Effect.Effect<A, E | E2, R>
+type Under<E2> = (terms: Terms, overrides: Overrides) => Policy.Policy<E2>["protect"]
 
 const through = <E, R, E2>(
   client: HttpClient.HttpClient.With<E, R>,

@@ -12,7 +12,7 @@ import { Occupancy } from "../Occupancy.js"
 export type Hold = () => () => void
 
 /**
- * Runs work under policies, and lets it keep what they have taken for it for longer than it runs. `hold`, called while the
+ * Runs work under policies (a `protect` of theirs), and lets it keep what they have taken for it for longer than it runs. `hold`, called while the
  * work runs, keeps that until what it gives is called, which must happen whatever becomes of the work; a retry outside may
  * run the work again, and each run holds for itself.
  *
@@ -32,11 +32,11 @@ export type Hold = () => () => void
  * Effect.runPromise(Effect.scoped(program)).then(console.log)
  * ```
  */
-export const protectHolding = <A, E, R, A2, E2, R2>(
-  under: (work: Effect.Effect<A, E, R>) => Effect.Effect<A2, E2, R2>,
+export const protectHolding = <A, E, R, E2>(
+  under: <A1, E1, R1>(work: Effect.Effect<A1, E1, R1>) => Effect.Effect<A1, E1 | E2, R1>,
   work: (hold: Hold) => Effect.Effect<A, E, R>
-): Effect.Effect<A2, E2, R2> =>
-  Effect.withFiberRuntime<A2, E2, R2>((caller) => {
+): Effect.Effect<A, E | E2, R> =>
+  Effect.withFiberRuntime<A, E | E2, R>((caller) => {
     const { holders: outside, wanted } = Context.get(caller.currentContext, Occupancy)
     const inside = Effect.withFiberRuntime<A, E, R>((fiber) => {
       const { holders } = Context.get(fiber.currentContext, Occupancy)

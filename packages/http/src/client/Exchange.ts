@@ -104,11 +104,9 @@ export class Exchange<E, R> {
   ) {}
 
   /** Makes the call under policies. */
-  under<E2>(
-    policies: (attempt: Effect.Effect<HeldResponse, E, R>) => Effect.Effect<HeldResponse, E | E2, R>
-  ): Effect.Effect<HttpClientResponse.HttpClientResponse, E | E2, R> {
+  under<E2>(policies: Policy.Policy<E2>["protect"]): Effect.Effect<HttpClientResponse.HttpClientResponse, E | E2, R> {
     return Effect.uninterruptibleMask((restore) =>
-      Effect.matchCauseEffect(restore(Policy.protectHolding(policies, this.attempt)), {
+      Effect.matchCauseEffect(restore(Policy.protectHolding<HeldResponse, E, R, E2>(policies, this.attempt)), {
         onSuccess: (response) => this.answer(response),
         onFailure: (cause) => {
           this.hasEnded = true

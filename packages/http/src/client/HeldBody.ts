@@ -71,6 +71,7 @@ export abstract class HeldBody extends Inspectable.Class implements Watched {
   private silentMillis = Infinity
   private unreadMillis = Infinity
   private isBeingRead = false
+  private isAtEnd = false
   private cutOff: BodyCutOff | undefined = undefined
   private readonly announced: number
   /** The whole body, or the reading of it. */
@@ -253,19 +254,21 @@ export abstract class HeldBody extends Inspectable.Class implements Watched {
     return Effect.map(Stream.toPull(this.original.stream), (pull) => {
       const chunk = pull.pipe(
         Effect.tap(() => this.busy()),
-        Effect.mapError((end) => Option.flatMap(end, (error) => this.unlessEmpty(this.refusal ?? error)))
+        Effect.mapError((end) => this.ending(end))
       )
       return Effect.withFiberRuntime<Chunk.Chunk<Uint8Array>, Option.Option<HttpClientError.ResponseError>>((fiber) => {
-        this.waiting(nowMillis(fiber))
+        if (this.silentMillis === Infinity) this.waiting(nowMillis(fiber))
         const woken = this.holds.bodies.wakeFor(fiber, this.dueMillis)
         return woken === undefined ? chunk : Effect.zipRight(woken, chunk)
       })
     })
   }
 
-  /** Some clients fail to give a stream where there is no body. */
-  private unlessEmpty(error: HttpClientError.ResponseError): Option.Option<HttpClientError.ResponseError> {
-    return error.reason === "EmptyBody" ? Option.none() : Option.some(error)
+  /** What a reader is told at the end. Some clients fail to give a stream where there is no body. */
+  private ending(end: Option.Option<HttpClientError.ResponseError>): Option.Option<HttpClientError.ResponseError> {
+    const failure = Option.filter(end, ({ reason }) => reason !== "EmptyBody")
+    this.isAtEnd = Option.isNone(failure)
+    return Option.map(failure, (error) => this.refusal ?? error)
   }
 
   /** The body as it comes; what is not read of it is discarded. */
@@ -274,13 +277,20 @@ export abstract class HeldBody extends Inspectable.Class implements Watched {
       if (this.whole !== undefined) return Stream.fromEffect(this.bytes)
       const { refusal } = this
       if (refusal !== undefined) return Stream.fail(refusal)
-      this.isBeingRead = true
-      const pulls = Stream.unwrapScoped(Effect.map(this.pull, Stream.repeatEffectChunkOption))
-      return Stream.ensuringWith(pulls, (exit) => {
-        if (Exit.isFailure(exit)) return this.cut("discarded")
-        this.end()
+      const begun = Effect.withFiberRuntime<void>((fiber) => {
+        this.isBeingRead = true
+        this.waiting(nowMillis(fiber))
         return Effect.void
       })
+      const pulls = Stream.unwrapScoped(Effect.zipRight(begun, Effect.map(this.pull, Stream.repeatEffectChunkOption)))
+      return Stream.ensuring(
+        pulls,
+        Effect.suspend(() => {
+          if (!this.isAtEnd) return this.cut("discarded")
+          this.end()
+          return Effect.void
+        })
+      )
     })
   }
 }
