@@ -26,7 +26,7 @@ describe("the spans of a call", () => {
       yield* Effect.repeatN(TestClock.adjust("50 millis"), 5)
       yield* fiber
       const [caller, ...attempts] = spans
-      expect(attempts.map(({ kind, name }) => [kind, name])).toEqual(Array(3).fill(["client", "http.client GET"]))
+      expect(attempts.map(({ kind, name }) => `${kind} ${name}`)).toEqual(Array(3).fill("client http.client GET"))
       expect(attempts.map(({ attributes }) => attributes.get("http.request.resend_count"))).toEqual([undefined, 1, 2])
       expect(attempts.map(({ attributes }) => attributes.get("http.response.status_code"))).toEqual([
         503,

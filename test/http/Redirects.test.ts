@@ -9,6 +9,7 @@ const secrets = {
   Authorization: "Bearer s3cret",
   Cookie: "id=1",
   "Proxy-Authorization": "Basic s3cret",
+  "X-API-Key": "s3cret",
   "Idempotency-Key": "k-1"
 }
 
@@ -27,7 +28,7 @@ const charge = HttpClientRequest.post("https://a.example/x?q=1").pipe(
   HttpClientRequest.bodyText("body", "text/plain")
 )
 
-const confidential = ["authorization", "cookie", "proxy-authorization", "idempotency-key"]
+const confidential = ["authorization", "cookie", "proxy-authorization", "x-api-key", "idempotency-key"]
 const carried = ({ headers }: HttpClientRequest.HttpClientRequest) => confidential.filter((name) => name in headers)
 
 describe("a redirect", () => {

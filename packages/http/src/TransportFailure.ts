@@ -28,9 +28,13 @@ export const notSentCodes: ReadonlyArray<string> = [
 /** Codes that mean no connection if they come from the system call `connect`, and a lost one otherwise. */
 export const connectCodes: ReadonlyArray<string> = ["ETIMEDOUT", "EHOSTUNREACH", "ENETUNREACH", "EHOSTDOWN", "ENETDOWN"]
 
-/** How the codes begin of what is wrong with a certificate, with TLS, or with the answer's HTTP. */
+/**
+ * How the codes begin of what is wrong with a certificate, with TLS, or with the answer's HTTP. One error of undici's has
+ * no code, it is known by its name.
+ */
 export const notUnderstoodCodes: ReadonlyArray<string> = [
   "HPE_",
+  "HTTPParserError",
   "CERT_",
   "CRL_",
   "ERR_TLS_",
@@ -60,6 +64,11 @@ const ofCode = (code: string, error: object): TransportFailure | undefined => {
 /** How deep a reason may lie: a client's error, `fetch`'s, a socket's, and one more. */
 const mostLevels = 5
 
+const codeOf = (error: object): string => {
+  if (Predicate.hasProperty(error, "code") && typeof error.code === "string") return error.code
+  return Predicate.hasProperty(error, "name") && typeof error.name === "string" ? error.name : ""
+}
+
 const find = (error: unknown, levels: number): TransportFailure | undefined => {
   if (levels === 0 || !Predicate.isObject(error)) return undefined
   // One error for each address that was tried: the request has left if it has to one of them.
@@ -67,8 +76,7 @@ const find = (error: unknown, levels: number): TransportFailure | undefined => {
     const each = error.errors.map((inner) => find(inner, levels - 1))
     return each.find((kind) => kind !== "not-sent") ?? (each.includes(undefined) ? undefined : "not-sent")
   }
-  const code = Predicate.hasProperty(error, "code") && typeof error.code === "string" ? error.code : ""
-  const own = ofCode(code, error)
+  const own = ofCode(codeOf(error), error)
   return own ?? (Predicate.hasProperty(error, "cause") ? find(error.cause, levels - 1) : undefined)
 }
 

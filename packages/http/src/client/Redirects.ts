@@ -15,7 +15,13 @@ import * as Origin from "./Origin.js"
 const redirecting: ReadonlySet<number> = new Set([301, 302, 303, 307, 308])
 
 /** What another origin does not get. */
-const confidential: ReadonlyArray<string> = ["authorization", "cookie", "proxy-authorization", "idempotency-key"]
+const confidential: ReadonlyArray<string> = [
+  "authorization",
+  "cookie",
+  "proxy-authorization",
+  "x-api-key",
+  "idempotency-key"
+]
 
 /** What goes with a body. */
 const ofBody: ReadonlyArray<string> = ["content-type", "content-length", "content-encoding", "content-language"]
