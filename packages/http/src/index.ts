@@ -1,5 +1,6 @@
 export * as HttpOutcome from "./HttpOutcome.js"
 export * as RateLimitHeaders from "./RateLimitHeaders.js"
+export * as ResilientFetch from "./ResilientFetch.js"
 export * as ResilientHttpClient from "./ResilientHttpClient.js"
 export * as RetryAfter from "./RetryAfter.js"
 export * as TransportFailure from "./TransportFailure.js"
