@@ -5,7 +5,7 @@ import { ResilientNodeClient } from "@effect-resilience/http/node"
 import { HttpClientRequest } from "@effect/platform"
 import { NodeHttpClient } from "@effect/platform-node"
 import { describe, expect, it } from "@effect/vitest"
-import { Duration, Effect, Exit, Scope } from "effect"
+import { type Duration, Effect, Exit, Scope } from "effect"
 import { answer, serve, type Step } from "../support/ScriptedServer.js"
 
 const maxConcurrent = 40

@@ -56,7 +56,7 @@ const ended = (exit: Exit.Exit<number, unknown>): string =>
       })
   })
 
-const request = (method: "GET" | "POST", key: boolean) => (url: string) => {
+const requestOf = (method: "GET" | "POST", key: boolean) => (url: string) => {
   const made = HttpClientRequest.make(method)(
     url,
     method === "POST" ? { headers: { "content-type": "text/plain" } } : {}
@@ -67,7 +67,7 @@ const request = (method: "GET" | "POST", key: boolean) => (url: string) => {
 
 /** How often each kind of request is sent. */
 type Sent = readonly [get: number, post: number, withKey: number]
-const kinds = [request("GET", false), request("POST", false), request("POST", true)]
+const kinds = [requestOf("GET", false), requestOf("POST", false), requestOf("POST", true)]
 
 const n = 1 + maxRetries
 interface Row {
@@ -80,7 +80,7 @@ interface Row {
   readonly counts: string | readonly [string, string, string]
 }
 
-const status = (code: number, sent: Sent, counts: Row["counts"]): Row => ({
+const always = (code: number, sent: Sent, counts: Row["counts"]): Row => ({
   name: `${code}`,
   steps: [answer(code)],
   sent,
@@ -129,12 +129,12 @@ const rows: ReadonlyArray<Row> = [
     ends: "ResponseError",
     counts: "success"
   },
-  ...[408, 425, 502, 503, 504].map((code) => status(code, [n, 1, n], "failure")),
-  status(500, [n, 1, 1], "failure"),
-  status(429, [n, 1, n], "ignored"),
-  status(409, [1, 1, n], ["success", "success", "ignored"]),
-  ...[501, 505, 599].map((code) => status(code, [1, 1, 1], "failure")),
-  ...[200, 204, 304, 400, 404, 422].map((code) => status(code, [1, 1, 1], "success")),
+  ...[408, 425, 502, 503, 504].map((code) => always(code, [n, 1, n], "failure")),
+  always(500, [n, 1, 1], "failure"),
+  always(429, [n, 1, n], "ignored"),
+  always(409, [1, 1, n], ["success", "success", "ignored"]),
+  ...[501, 505, 599].map((code) => always(code, [1, 1, 1], "failure")),
+  ...[200, 204, 304, 400, 404, 422].map((code) => always(code, [1, 1, 1], "success")),
   {
     name: "a body that does not decode",
     steps: [answer(200, {}, "no json")],

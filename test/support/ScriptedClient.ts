@@ -1,5 +1,5 @@
 /** A client without a network: it answers as it is told, and tells what it was asked and which connections were ended. */
-import { HttpClient, HttpClientError, HttpClientRequest, HttpClientResponse } from "@effect/platform"
+import { HttpClient, HttpClientError, type HttpClientRequest, HttpClientResponse } from "@effect/platform"
 import { Effect } from "effect"
 
 /** How a request is answered; the last of a script goes on for ever. */

@@ -16,8 +16,9 @@ export interface Quota {
   readonly reset: Option.Option<Duration.Duration>
 }
 
+/** One member of the list: a name, in quotation marks (`\x22`) or without, and its parameters. */
 const item =
-  /^\s*(?:"((?:[^"\\]|\\["\\])*)"|([A-Za-z*][\w\-.:%*/]*))((?:\s*;\s*[a-z*][\w\-.*]*(?:=[^;,"\s]*|="[^"]*")?)*)\s*$/
+  /^\s*(?:\x22((?:[^\x22\\]|\\[\x22\\])*)\x22|([A-Za-z*][\w\-.:%*/]*))((?:\s*;\s*[a-z*][\w\-.*]*(?:=[^;,\x22\s]*|=\x22[^\x22]*\x22)?)*)\s*$/
 const whole = /^\d{1,15}$/
 const number = /^\d{1,10}(?:\.\d{1,9})?$/
 
@@ -39,7 +40,7 @@ const quota = (policy: string, remaining: string | undefined, reset: string | un
 })
 
 /** The members of a list: what stands between commas, except inside quotation marks. */
-const members = (header: string): ReadonlyArray<string> => header.match(/(?:"(?:[^"\\]|\\.)*"|[^,])+/g) ?? []
+const members = (header: string): ReadonlyArray<string> => header.match(/(?:\x22(?:[^\x22\\]|\\.)*\x22|[^,])+/g) ?? []
 
 /** A header longer than this is nobody's quota. */
 const mostCharacters = 2_000
@@ -70,7 +71,7 @@ export const parse = (header: string): ReadonlyArray<Quota> => {
 }
 
 const quoted = (policy: string): string =>
-  `"${policy.replaceAll(/[^\x20-\x7E]/g, "").replaceAll(/["\\]/g, (character) => `\\${character}`)}"`
+  `"${policy.replaceAll(/[^\x20-\x7E]/g, "").replaceAll(/[\x22\\]/g, (character) => `\\${character}`)}"`
 
 /**
  * The header for these quotas, in whole seconds, rounded up. Characters that a header cannot hold are left out of names.

@@ -73,11 +73,12 @@ const given = (input: string | URL | Request, init: Init): { readonly url: strin
   return { method, headers, body, signal, ...init, url }
 }
 
+/** The request to make; none where the client has no such method. */
 const requestOf = ({ body, headers, method = "GET", url }: ReturnType<typeof given>) => {
   const name = method.toUpperCase()
-  if (!HttpMethod.isHttpMethod(name)) return Effect.fail(new TypeError(`"${method}" cannot be sent under a policy`))
+  if (!HttpMethod.isHttpMethod(name)) return undefined
   const request = HttpClientRequest.make(name)(url, { headers: Object.fromEntries(new Headers(headers).entries()) })
-  return Effect.succeed(body ? HttpClientRequest.setBody(request, HttpBody.raw(body)) : request)
+  return body ? HttpClientRequest.setBody(request, HttpBody.raw(body)) : request
 }
 
 /** Reads nothing before it is asked to, so that a body that nobody reads is known as such. */
@@ -154,10 +155,11 @@ export const make = (name: string, options: Options = {}): Effect.Effect<Resilie
     return (input, init = {}) => {
       const asked = given(input, init)
       const { redirect, resilience, signal } = asked
+      const request = requestOf(asked)
       if (signal?.aborted === true) return Promise.reject(signal.reason)
+      if (request === undefined) return Promise.reject(new TypeError(`No client sends "${asked.method}"`))
       const current: Given = { init: asked, answer: undefined }
       const call = Effect.gen(function* () {
-        const request = yield* requestOf(asked)
         const response = yield* following(client.execute, redirect === "manual" ? 0 : mostRedirects)(request)
         return current.answer === undefined ? Response.error() : webOf(response, current.answer, runtime, asked)
       }).pipe(

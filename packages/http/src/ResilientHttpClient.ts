@@ -18,15 +18,16 @@ import { InvalidOptions, Keyed, type Outcome, Policy } from "@effect-resilience/
 import { HttpClient, type HttpClientError, type HttpClientRequest, type HttpClientResponse } from "@effect/platform"
 import { Context, type Duration, Effect, Layer, Option, type Scope } from "effect"
 import { dual } from "effect/Function"
-import { type BeforeAttempt, classify as classifyBy, Exchange, type Terms, type Way } from "./client/Exchange.js"
+import type { BeforeAttempt } from "./client/Attempt.js"
+import { classify as classifyBy, Exchange, type Terms, type Way } from "./client/Exchange.js"
 import * as OpenBodies from "./client/OpenBodies.js"
 import * as Origin from "./client/Origin.js"
 import { following } from "./client/Redirects.js"
 import { stagesOf } from "./client/Stages.js"
 import * as HttpOutcome from "./HttpOutcome.js"
 
-export type { Attempt, BeforeAttempt } from "./client/Exchange.js"
-export { BodyCutOff } from "./client/HeldBody.js"
+export type { Attempt, BeforeAttempt } from "./client/Attempt.js"
+export { BodyCutOff } from "./client/BodyCutOff.js"
 
 /** A client under a standard policy. `E` and `R` are those of the client itself. */
 export interface ResilientHttpClient<E = HttpClientError.HttpClientError, R = never> extends HttpClient.HttpClient.With<

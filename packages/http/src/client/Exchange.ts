@@ -5,28 +5,12 @@
  * a call never has more than one connection. Mutable, and nobody has it but the one call.
  */
 import { Deadline, Outcome, Policy, Timeout } from "@effect-resilience/core"
-import { HttpClient, HttpClientError, HttpClientRequest } from "@effect/platform"
-import type { HttpClientResponse } from "@effect/platform"
+import { type HttpClient, HttpClientError, HttpClientRequest, type HttpClientResponse } from "@effect/platform"
 import { Cause, Clock, Context, Duration, Effect, Exit, Option, Scope, Stream } from "effect"
 import * as HttpOutcome from "../HttpOutcome.js"
+import type { BeforeAttempt } from "./Attempt.js"
 import { HeldResponse } from "./HeldResponse.js"
 import { type AnyFiber, nowMillis, type OpenBodies } from "./OpenBodies.js"
-
-/** What is known of an attempt before it is sent. */
-export interface Attempt {
-  /** 0 for the first. */
-  readonly resendCount: number
-  /** The limit of one attempt; none if it has none. */
-  readonly timeout: Option.Option<Duration.Duration>
-  /** What is left of the budget of the call; none if it has none. */
-  readonly remaining: Option.Option<Duration.Duration>
-}
-
-/** What a request becomes for an attempt. */
-export type BeforeAttempt = (
-  request: HttpClientRequest.HttpClientRequest,
-  attempt: Attempt
-) => HttpClientRequest.HttpClientRequest
 
 /** What all calls of a client share. */
 export interface Way<E, R> {
@@ -92,6 +76,7 @@ const errorBodyMillis = 100
 const kept = (response: HttpClientResponse.HttpClientResponse): Effect.Effect<void> =>
   Effect.asVoid(Effect.timeoutOption(Effect.exit(response.text), errorBodyMillis))
 
+/** One call. */
 export class Exchange<E, R> {
   private made = 0
   private hasEnded = false

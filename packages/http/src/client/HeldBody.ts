@@ -7,19 +7,10 @@
  * silence in all. If nobody reads it at all it is read into memory shortly, so that a caller who looks at the status only
  * does not hold a permit; reading it later still works.
  */
-import { Headers, HttpClientError, type HttpClientResponse, HttpIncomingMessage } from "@effect/platform"
-import { Chunk, Data, Deferred, Effect, Exit, FiberId, Inspectable, Option, type Scope, Stream } from "effect"
+import { type Headers, type HttpClientError, type HttpClientResponse, HttpIncomingMessage } from "@effect/platform"
+import { type Chunk, Deferred, Effect, Exit, FiberId, Inspectable, Option, type Scope, Stream } from "effect"
+import { BodyCutOff } from "./BodyCutOff.js"
 import { type AnyFiber, nowMillis, type OpenBodies, type Watched } from "./OpenBodies.js"
-
-/** Why a body could not be read to its end, as the `cause` of the error that its reader gets. */
-export class BodyCutOff extends Data.TaggedError("BodyCutOff")<{
-  /** `silent`: nothing came for `bodyIdle`; `deadline`: the budget of the call has ended; `closed`: the client was. */
-  readonly reason: "silent" | "deadline" | "discarded" | "closed"
-}> {
-  override get message(): string {
-    return `The body was cut off (${this.reason})`
-  }
-}
 
 /** What a body may hold to be read into memory for nobody, or drained for the sake of its connection. In bytes. */
 const smallBytes = 65_536
@@ -89,11 +80,12 @@ export abstract class HeldBody extends Inspectable.Class implements Watched {
   /** What a reader gets that could not read. */
   protected abstract failed(cause: unknown, description?: string): HttpClientError.ResponseError
 
-  /** Whether there is no body: it has ended as soon as the client knows so too, which `ended` waits for. */
+  /** Whether there is no body by the headers. */
   get isEmpty(): boolean {
     return this.announced === 0
   }
 
+  /** Waits until the client knows that there is no body. */
   get ended(): Effect.Effect<void> {
     const nothing = Deferred.unsafeMake<Uint8Array, HttpClientError.ResponseError>(FiberId.none)
     Deferred.unsafeDone(nothing, Exit.succeed(new Uint8Array()))
@@ -113,16 +105,19 @@ export abstract class HeldBody extends Inspectable.Class implements Watched {
     return this.holds.bodies.watch(fiber, this)
   }
 
+  /** From now on the server is waited for. */
   private waiting(now: number): void {
     this.silentMillis = now + this.holds.idleMillis
     this.dueMillis = Math.min(this.silentMillis, this.holds.deadlineMillis)
   }
 
+  /** From now on the reader is. */
   private busy(): void {
     this.silentMillis = Infinity
     this.dueMillis = this.holds.deadlineMillis
   }
 
+  /** Cuts the body off, or, if it is only unread, reads it into memory. */
   readonly onDue = (now: number): Effect.Effect<void> => {
     if (now >= this.holds.deadlineMillis) return this.cut("deadline")
     if (now >= this.silentMillis) return this.cut("silent")
@@ -136,6 +131,7 @@ export abstract class HeldBody extends Inspectable.Class implements Watched {
     return Effect.asVoid(Effect.forkDaemon(Effect.exit(this.readWhole(since))))
   }
 
+  /** Ends the body with its client. */
   get onClose(): Effect.Effect<void> {
     return this.cut("closed")
   }
@@ -148,6 +144,7 @@ export abstract class HeldBody extends Inspectable.Class implements Watched {
     this.holds.letGo()
   }
 
+  /** Ends the body before its time, with its connection. */
   private cut(reason: BodyCutOff["reason"]): Effect.Effect<void> {
     if (this.hasEnded) return Effect.void
     this.cutOff = new BodyCutOff({ reason })
@@ -214,6 +211,7 @@ export abstract class HeldBody extends Inspectable.Class implements Watched {
     return this.readWhole(this.anew)
   }
 
+  /** Reads the body into memory, once; `since` says from when its silence counts. */
   private readWhole(since: (now: number) => void): Read<Uint8Array> {
     return Effect.suspend(() => {
       if (this.whole !== undefined) return Deferred.await(this.whole)
@@ -243,7 +241,7 @@ export abstract class HeldBody extends Inspectable.Class implements Watched {
             parts.push(part)
             length += part.length
           }
-          if (length > most) return yield* Effect.fail(this.failed(undefined, `the body is larger than ${most} bytes`))
+          if (length > most) return yield* this.failed(undefined, `the body is larger than ${most} bytes`)
         }
       })
     )

@@ -11,7 +11,7 @@ import {
   UrlParams
 } from "@effect/platform"
 import type { Outcome } from "@effect-resilience/core"
-import { Effect, type Option, Predicate, Stream } from "effect"
+import { Effect, type Option, Predicate, type Stream } from "effect"
 import { HeldBody, type Holdings, type Read } from "./HeldBody.js"
 
 const text = (bytes: Uint8Array): string => new TextDecoder().decode(bytes)

@@ -45,7 +45,7 @@ const target = (
 }
 
 /** The request that a response redirects to; none where it does not, or not this request. */
-export const next = (
+const next = (
   request: HttpClientRequest.HttpClientRequest,
   response: HttpClientResponse.HttpClientResponse
 ): Option.Option<HttpClientRequest.HttpClientRequest> =>

@@ -9,7 +9,8 @@
  * Needs `@effect/platform-node`.
  */
 import { InvalidOptions, type Policy } from "@effect-resilience/core"
-import { NodeHttpClient, Undici } from "@effect/platform-node"
+import { NodeHttpClient } from "@effect/platform-node"
+import { Agent, getGlobalDispatcher } from "@effect/platform-node/Undici"
 import { type Context, type Duration, Effect, Layer, type Scope } from "effect"
 import * as ResilientHttpClient from "../ResilientHttpClient.js"
 
@@ -29,7 +30,7 @@ const limitOf = ({ bulkhead, holdUntil }: Options): number | null =>
 
 const ownAgent = (connections: number | null, timeout: number) =>
   Effect.acquireRelease(
-    Effect.sync(() => new Undici.Agent({ connections, connect: { timeout } })),
+    Effect.sync(() => new Agent({ connections, connect: { timeout } })),
     (agent) => Effect.promise(() => agent.destroy())
   )
 
@@ -62,7 +63,7 @@ export const make = (
     const { connectTimeout = "2 seconds", pool = "own", ...others } = options
     const timeout = yield* InvalidOptions.orDie(name, InvalidOptions.span("connectTimeout", connectTimeout))
     const limit = limitOf(options)
-    const dispatcher = pool === "own" ? yield* ownAgent(limit, timeout) : Undici.getGlobalDispatcher()
+    const dispatcher = pool === "own" ? yield* ownAgent(limit, timeout) : getGlobalDispatcher()
     const own: { readonly pool?: Policy.Pool } = pool === "own" && limit !== null ? { pool: { name, size: limit } } : {}
     return yield* ResilientHttpClient.protect(NodeHttpClient.makeUndici(dispatcher), name, { ...others, ...own })
   })
