@@ -20,7 +20,7 @@ const exportedFrom = (path: string, text: string): ReadonlyArray<string> =>
 export const withoutHandedOn = (path: string, text: string): string =>
   handedOn(path, text).reduceRight((rest, { end, start }) => rest.slice(0, start) + rest.slice(end), text)
 
-/** The files that users see through a package's index, also those whose exports another file hands on. */
+/** The files that users see through a package's index, or that for Node, also those whose exports another file hands on. */
 export const publicModules = (files: ReadonlyMap<string, string>): ReadonlySet<string> => {
   const reached = new Set<string>()
   const visit = (path: string): void => {
@@ -29,7 +29,9 @@ export const publicModules = (files: ReadonlyMap<string, string>): ReadonlySet<s
     reached.add(path)
     exportedFrom(path, text).forEach(visit)
   }
-  visit("index.ts")
-  reached.delete("index.ts")
+  for (const entry of ["index.ts", "node/index.ts"]) {
+    visit(entry)
+    reached.delete(entry)
+  }
   return reached
 }

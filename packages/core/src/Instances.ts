@@ -21,8 +21,8 @@ export interface Snapshot {
 }
 
 /** An instance that was made. */
-export interface Made<E> {
-  readonly policy: Policy<E>
+export interface Made<P> {
+  readonly policy: P
   readonly scope: Scope.CloseableScope
 }
 
@@ -30,43 +30,43 @@ const breakersIn = (policy: Policy<unknown>): ReadonlyArray<CircuitBreaker.Circu
   CircuitBreaker.isCircuitBreaker(policy) ? [policy] : partsOf(policy).flatMap(breakersIn)
 
 /** An instance that is being made, for those who wait for it. */
-interface Making<E> {
-  readonly answer: Deferred.Deferred<Made<E>>
+interface Making<P> {
+  readonly answer: Deferred.Deferred<Made<P>>
 }
 
 /** A key's instance, from the first call on. Mutable, as all of a Keyed: each change is one synchronous step. */
-export class Instance<K, E> extends Resident<Instance<K, E>> {
+export class Instance<K, P extends Policy<unknown>> extends Resident<Instance<K, P>> {
   /** How many calls are in flight. */
   users = 0
   constructor(
     readonly key: K,
-    private of: Making<E> | Made<E>
+    private of: Making<P> | Made<P>
   ) {
     super()
   }
 
   /** What was made, once it is there. */
-  get made(): Made<E> | undefined {
+  get made(): Made<P> | undefined {
     return "policy" in this.of ? this.of : undefined
   }
 
   /** What was made, for which this waits. */
-  get wait(): Effect.Effect<Made<E>> {
+  get wait(): Effect.Effect<Made<P>> {
     return "policy" in this.of ? Effect.succeed(this.of) : Deferred.await(this.of.answer)
   }
 
   /** Nobody will wait for it any more. */
-  isMade(made: Made<E>): void {
+  isMade(made: Made<P>): void {
     this.of = made
     this.breakers = breakersIn(made.policy)
   }
 }
 
 /** The instances by key: which there are, which are in use, which go. */
-export class Instances<K, E> {
-  private readonly byKey = MutableHashMap.empty<K, Instance<K, E>>()
-  private readonly eviction: Eviction<Instance<K, E>>
-  private shared: Instance<K, E> | undefined
+export class Instances<K, P extends Policy<unknown>> {
+  private readonly byKey = MutableHashMap.empty<K, Instance<K, P>>()
+  private readonly eviction: Eviction<Instance<K, P>>
+  private shared: Instance<K, P> | undefined
   /** Whether the scope of all has ended. */
   isClosed = false
   private inFlight = 0
@@ -76,7 +76,7 @@ export class Instances<K, E> {
   constructor(
     private readonly capacity: number,
     idleMillis: number,
-    private readonly lookup: (key: K, scope: Scope.Scope) => Effect.Effect<Policy<E>>,
+    private readonly lookup: (key: K, scope: Scope.Scope) => Effect.Effect<P>,
     private readonly scope: Scope.CloseableScope
   ) {
     this.eviction = new Eviction(idleMillis)
@@ -87,7 +87,7 @@ export class Instances<K, E> {
     return { size: MutableHashMap.size(this.byKey), inFlight, overflowed, evicted }
   }
 
-  get entries(): ReadonlyArray<readonly [key: K, policy: Policy<E>]> {
+  get entries(): ReadonlyArray<readonly [key: K, policy: P]> {
     return Array.from(this.byKey).flatMap(([key, { made }]) =>
       made === undefined ? [] : [[key, made.policy] as const]
     )
@@ -105,7 +105,7 @@ export class Instances<K, E> {
   pin(
     fiber: AnyFiber,
     key: K
-  ): { readonly instance: Instance<K, E>; readonly before: ReadonlyArray<Effect.Effect<unknown>> } {
+  ): { readonly instance: Instance<K, P>; readonly before: ReadonlyArray<Effect.Effect<unknown>> } {
     const now = nowMillis(fiber)
     const before: Array<Effect.Effect<unknown>> = []
     for (const idle of this.eviction.due(fiber, now)) before.push(this.evict(idle))
@@ -120,14 +120,14 @@ export class Instances<K, E> {
   }
 
   /** A call has ended. */
-  unpin(fiber: AnyFiber, instance: Instance<K, E>): void {
+  unpin(fiber: AnyFiber, instance: Instance<K, P>): void {
     this.inFlight--
     instance.users--
     this.rest(instance, nowMillis(fiber))
   }
 
   /** Begins the instance of a new key, in place of another if need be; or the shared one, if none may go. */
-  private admit(fiber: AnyFiber, now: number, key: K, before: Array<Effect.Effect<unknown>>): Instance<K, E> {
+  private admit(fiber: AnyFiber, now: number, key: K, before: Array<Effect.Effect<unknown>>): Instance<K, P> {
     const full = MutableHashMap.size(this.byKey) >= this.capacity
     const oldest = full ? this.eviction.next(fiber, now) : undefined
     if (oldest !== undefined) before.push(this.evict(oldest))
@@ -141,9 +141,9 @@ export class Instances<K, E> {
   }
 
   /** Has an instance made, apart from the call that asks for it. */
-  private begin(fiber: AnyFiber, key: K, before: Array<Effect.Effect<unknown>>): Instance<K, E> {
-    const answer = Deferred.unsafeMake<Made<E>>(fiber.id())
-    const instance = new Instance<K, E>(key, { answer })
+  private begin(fiber: AnyFiber, key: K, before: Array<Effect.Effect<unknown>>): Instance<K, P> {
+    const answer = Deferred.unsafeMake<Made<P>>(fiber.id())
+    const instance = new Instance<K, P>(key, { answer })
     const making = Effect.flatMap(Scope.fork(this.scope, ExecutionStrategy.sequential), (scope) =>
       Effect.flatMap(Effect.exit(Effect.interruptible(this.lookup(key, scope))), (exit) => {
         const made = Exit.map(exit, (policy) => ({ policy, scope }))
@@ -159,19 +159,19 @@ export class Instances<K, E> {
   }
 
   /** What could not be made is not kept, so that the next call tries again. */
-  private forget(instance: Instance<K, E>): void {
+  private forget(instance: Instance<K, P>): void {
     if (this.shared === instance) this.shared = undefined
     else MutableHashMap.remove(this.byKey, instance.key)
   }
 
   /** An instance that nobody uses may go from now on. */
-  private rest(instance: Instance<K, E>, now: number): void {
+  private rest(instance: Instance<K, P>, now: number): void {
     const mayGo = instance.users === 0 && instance.made !== undefined && instance !== this.shared
     if (mayGo) this.eviction.add(instance, now)
   }
 
   /** Takes an instance out; what it gives closes the instance's scope, for which no caller waits. */
-  private evict(instance: Instance<K, E>): Effect.Effect<unknown> {
+  private evict(instance: Instance<K, P>): Effect.Effect<unknown> {
     this.eviction.remove(instance)
     MutableHashMap.remove(this.byKey, instance.key)
     this.evicted++

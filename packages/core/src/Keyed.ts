@@ -54,40 +54,45 @@ export interface Readable<out K, out P> {
 export interface Keyed<K, P> extends Readable<K, P> {
   /** Run the effect under the policy of this key, which stays until it has ended. */
   readonly protect: (key: K) => <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E | Policy.Error<P>, R>
+  /** Run an effect that is made of the policy of this key, which stays until it has ended. */
+  readonly use: <A, E, R>(key: K, f: (policy: P) => Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
 }
 
 /** Whether this is a Keyed, to look at. */
 export const isKeyed = (u: unknown): u is Readable<unknown, Policy<unknown>> => Predicate.hasProperty(u, KeyedTypeId)
 
-class KeyedPolicies<K, E> {
+class KeyedPolicies<K, E, P extends Policy<E>> {
   readonly [KeyedTypeId]: typeof KeyedTypeId = KeyedTypeId
   constructor(
     readonly name: string,
-    private readonly instances: Instances<K, E>
+    private readonly instances: Instances<K, P>
   ) {}
 
   readonly protect =
     (key: K) =>
     <A, E2, R>(self: Effect.Effect<A, E2, R>): Effect.Effect<A, E | E2, R> =>
-      Effect.uninterruptibleMask((restore) =>
-        Effect.withFiberRuntime<A, E | E2, R>((fiber) => {
-          if (this.instances.isClosed) return Effect.interrupt
-          const { before, instance } = this.instances.pin(fiber, key)
-          const { letGo, ...holder } = Occupancy.make(() => this.instances.unpin(fiber, instance))
-          // Late, because making the policy may be what says that somebody may take hold; and a policy may throw.
-          const under = ({ policy }: Made<E>) =>
-            Effect.suspend(() => Occupancy.publishedIfWanted(fiber, restore(policy.protect(self)), holder))
-          const { made } = instance
-          const call = made === undefined ? Effect.flatMap(restore(instance.wait), under) : under(made)
-          const prepared = before.length === 0 ? call : Effect.zipRight(Effect.all(before, { discard: true }), call)
-          return Occupancy.untilEnded({ work: prepared, letGo })
-        })
-      )
+      this.use(key, (policy) => policy.protect(self))
+
+  readonly use = <A, E2, R>(key: K, f: (policy: P) => Effect.Effect<A, E2, R>): Effect.Effect<A, E2, R> =>
+    Effect.uninterruptibleMask((restore) =>
+      Effect.withFiberRuntime<A, E2, R>((fiber) => {
+        if (this.instances.isClosed) return Effect.interrupt
+        const { before, instance } = this.instances.pin(fiber, key)
+        const { letGo, ...holder } = Occupancy.make(() => this.instances.unpin(fiber, instance))
+        // Late, because making the policy may be what says that somebody may take hold; and a policy may throw.
+        const under = ({ policy }: Made<P>) =>
+          Effect.suspend(() => Occupancy.publishedIfWanted(fiber, restore(f(policy)), holder))
+        const { made } = instance
+        const call = made === undefined ? Effect.flatMap(restore(instance.wait), under) : under(made)
+        const prepared = before.length === 0 ? call : Effect.zipRight(Effect.all(before, { discard: true }), call)
+        return Occupancy.untilEnded({ work: prepared, letGo })
+      })
+    )
 
   get snapshot(): Effect.Effect<Snapshot> {
     return Effect.sync(() => this.instances.snapshot)
   }
-  get entries(): Effect.Effect<ReadonlyArray<readonly [key: K, policy: Policy<E>]>> {
+  get entries(): Effect.Effect<ReadonlyArray<readonly [key: K, policy: P]>> {
     return Effect.sync(() => this.instances.entries)
   }
 }
@@ -116,10 +121,10 @@ export function make<K, P extends Policy<unknown>, R = never>(
   name: string,
   options: Options<K, P, R>
 ): Effect.Effect<Keyed<K, P>, never, Scope.Scope | R>
-export function make<K, E, R>(
+export function make<K, E, P extends Policy<E>, R>(
   name: string,
-  { capacity, idleTimeToLive, lookup }: Options<K, Policy<E>, R>
-): Effect.Effect<KeyedPolicies<K, E>, never, Scope.Scope | R> {
+  { capacity, idleTimeToLive, lookup }: Options<K, P, R>
+): Effect.Effect<KeyedPolicies<K, E, P>, never, Scope.Scope | R> {
   const settings = InvalidOptions.every({
     capacity: InvalidOptions.integer("capacity", capacity, 1),
     idleMillis: InvalidOptions.span("idleTimeToLive", idleTimeToLive)
@@ -129,14 +134,13 @@ export function make<K, E, R>(
     Effect.flatMap(Effect.context<Scope.Scope | R>(), (context) => {
       const inside = Context.add(context, PolicyRegistry.PolicyRegistry, registry)
       const policyOf = (key: K, scope: Scope.Scope) =>
-        Effect.mapInputContext<Policy<E>, never, Scope.Scope | R, never>(
-          detached(Effect.suspend(() => lookup(key))),
-          () => Context.add(inside, Scope.Scope, scope)
+        Effect.mapInputContext<P, never, Scope.Scope | R, never>(detached(Effect.suspend(() => lookup(key))), () =>
+          Context.add(inside, Scope.Scope, scope)
         )
       const instances = Effect.map(Scope.make(), (scope) => new Instances(most, idleMillis, policyOf, scope))
       return Effect.flatMap(
         Effect.acquireRelease(instances, (each, exit) => each.close(exit)),
-        (each) => PolicyRegistry.register(new KeyedPolicies(name, each))
+        (each) => PolicyRegistry.register(new KeyedPolicies<K, E, P>(name, each))
       )
     })
   )

@@ -17,6 +17,7 @@ import { fromSettings, standard, type Standard } from "./policy/Standard.js"
 
 export type { ExpectedCase } from "./policy/Budget.js"
 export { explain, type Explanation, format } from "./policy/Explain.js"
+export { type Hold, protectHolding } from "./policy/Holding.js"
 export { type Policy, TypeId } from "./policy/Model.js"
 export type { RuleToOpen, TimeToOpen } from "./policy/Opening.js"
 export type { Pool, StandardOptions } from "./policy/Options.js"

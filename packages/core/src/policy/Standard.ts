@@ -8,8 +8,7 @@
  * no timer of its own: it is enforced where time passes, by the attempt's timer (inside the breaker, so that a dependency
  * that hangs longer than every budget still opens its circuit), by the retry's wait and by the bulkhead's line.
  */
-import { Effect, Either, Option, type Scope } from "effect"
-import type { Duration } from "effect"
+import { Duration, Effect, Either, Option, type Scope } from "effect"
 import * as Bulkhead from "../Bulkhead.js"
 import * as CircuitBreaker from "../CircuitBreaker.js"
 import { Classifier } from "../Classifier.js"
@@ -41,6 +40,8 @@ export interface Standard extends Policy<StandardError> {
   readonly circuitBreaker: Option.Option<CircuitBreaker.CircuitBreaker>
   /** None where the options said `"none"`. */
   readonly bulkhead: Option.Option<Bulkhead.Bulkhead>
+  /** The limit of one attempt; none where the options said `"none"`. */
+  readonly timeout: Option.Option<Duration.Duration>
   /** The same policy, with the same circuit and permits, for calls that differ. */
   readonly with: (overrides: Overrides) => Standard
 }
@@ -77,6 +78,11 @@ class StandardPolicy extends Base implements Standard {
 
   get bulkhead(): Option.Option<Bulkhead.Bulkhead> {
     return this.parts.bulkhead
+  }
+
+  get timeout(): Option.Option<Duration.Duration> {
+    const { timeoutMillis } = this.settings
+    return timeoutMillis === Infinity ? Option.none() : Option.some(Duration.millis(timeoutMillis))
   }
 
   get [PartsTypeId](): ReadonlyArray<Policy<unknown>> {

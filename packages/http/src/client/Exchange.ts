@@ -1,0 +1,192 @@
+/**
+ * One call of a client under policies: attempts one after the other, the last of which answers, and its body goes on.
+ *
+ * Each attempt sends the same request. The response of one that is repeated is discarded before the next is sent, so that
+ * a call never has more than one connection. Mutable, and nobody has it but the one call.
+ */
+import { Deadline, Outcome, Policy, Timeout } from "@effect-resilience/core"
+import { type HttpClient, HttpClientError, HttpClientRequest, type HttpClientResponse } from "@effect/platform"
+import { Cause, Clock, Context, Duration, Effect, Exit, Option, Scope, Stream } from "effect"
+import * as HttpOutcome from "../HttpOutcome.js"
+import type { BeforeAttempt } from "./Attempt.js"
+import { HeldResponse } from "./HeldResponse.js"
+import { type AnyFiber, nowMillis, type OpenBodies } from "./OpenBodies.js"
+
+/** What all calls of a client share. */
+export interface Way<E, R> {
+  /** Sends a request as it is. */
+  readonly client: HttpClient.HttpClient.With<E, R>
+  /** The same, for a scope which ends the connection. */
+  readonly scoped: HttpClient.HttpClient.With<E, R | Scope.Scope>
+  readonly bodies: OpenBodies
+  readonly idleMillis: number
+  readonly beforeAttempt: BeforeAttempt | undefined
+}
+
+/** What is said of one call. */
+export interface Terms {
+  readonly request: HttpClientRequest.HttpClientRequest
+  /** The limit of one attempt, which the policy knows that the call comes under. */
+  timeout: Option.Option<Duration.Duration>
+  /** Whether what may have arrived may be made again. */
+  readonly isRepeatable: boolean
+  readonly rules: HttpOutcome.Rules
+  readonly holdUntil: "body" | "headers"
+}
+
+/** How the errors of attempts count, which the request they are of decides. */
+const judged = new WeakMap<object, Outcome.Outcome>()
+
+const onlyOnce = (outcome: Outcome.Outcome): Outcome.Outcome =>
+  Outcome.isTransient(outcome) && outcome._tag !== "Success" ? { ...outcome, transient: false } : outcome
+
+/**
+ * How an exit under a policy counts. What the attempts have ended with was judged then; a limit of the policy's own, and
+ * whatever else may have come after the request had left, is worth repeating only if the request is.
+ */
+export const classify =
+  (isRepeatable: boolean): Outcome.Classify =>
+  (exit) => {
+    if (exit._tag === "Success") return exit.value instanceof HeldResponse ? exit.value.outcome : Outcome.success
+    const error = Option.getOrUndefined(Outcome.typedError(exit))
+    const known = typeof error === "object" && error !== null ? judged.get(error) : undefined
+    if (known !== undefined) return known
+    if (error instanceof Timeout.TimedOut) return Outcome.failure({ transient: isRepeatable })
+    return isRepeatable ? Outcome.classify(exit) : onlyOnce(Outcome.classify(exit))
+  }
+
+/** How an attempt begins. */
+interface Start {
+  readonly fiber: AnyFiber
+  readonly restore: <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+  readonly hold: Policy.Hold
+  readonly remaining: Option.Option<Duration.Duration>
+}
+
+const nothing = (): void => {}
+
+/** Ends the connection of a response that has no scope: the client does so where a reader goes. */
+const abandoned = (response: HttpClientResponse.HttpClientResponse): Effect.Effect<void> =>
+  Effect.asVoid(Effect.timeoutOption(Effect.exit(Stream.runDrain(response.stream)), 1))
+
+/** How long the body of a response may take that a client has made an error of, in milliseconds. */
+const errorBodyMillis = 100
+
+/** A client that makes errors of statuses hands out the response in them: its text stays when the connection goes. */
+const kept = (response: HttpClientResponse.HttpClientResponse): Effect.Effect<void> =>
+  Effect.asVoid(Effect.timeoutOption(Effect.exit(response.text), errorBodyMillis))
+
+/** One call. */
+export class Exchange<E, R> {
+  private made = 0
+  private hasEnded = false
+  /** What the attempt before has got. */
+  private latest: HeldResponse | undefined = undefined
+
+  constructor(
+    private readonly way: Way<E, R>,
+    private readonly terms: Terms
+  ) {}
+
+  /** Makes the call under policies. */
+  under<E2>(policies: Policy.Policy<E2>["protect"]): Effect.Effect<HttpClientResponse.HttpClientResponse, E | E2, R> {
+    return Effect.uninterruptibleMask((restore) =>
+      Effect.matchCauseEffect(restore(Policy.protectHolding<HeldResponse, E, R, E2>(policies, this.attempt)), {
+        onSuccess: (response) => this.answer(response),
+        onFailure: (cause) => {
+          this.hasEnded = true
+          return Effect.zipRight(this.discardLatest("at once"), Effect.failCause(cause))
+        }
+      })
+    )
+  }
+
+  private answer(response: HeldResponse): Effect.Effect<HttpClientResponse.HttpClientResponse> {
+    this.hasEnded = true
+    this.latest = undefined
+    if (this.terms.holdUntil === "headers") return Exit.succeed(response.original)
+    return Effect.withFiberRuntime<HttpClientResponse.HttpClientResponse>((fiber) => {
+      const watching = response.watched(fiber)
+      return watching === undefined ? Exit.succeed(response) : Effect.as(watching, response)
+    })
+  }
+
+  private discardLatest(when: "at once" | "drained"): Effect.Effect<void> {
+    const { latest } = this
+    this.latest = undefined
+    if (latest === undefined) return Effect.void
+    return when === "drained" ? latest.discard : latest.onClose
+  }
+
+  private readonly attempt = (hold: Policy.Hold): Effect.Effect<HeldResponse, E, R> =>
+    Effect.uninterruptibleMask((restore) => {
+      const sent = Effect.flatMap(Deadline.remaining, (remaining) =>
+        Effect.withFiberRuntime<HeldResponse, E, R>((fiber) => this.send({ fiber, restore, hold, remaining }))
+      )
+      return this.latest === undefined ? sent : Effect.zipRight(restore(this.discardLatest("drained")), sent)
+    })
+
+  private send(start: Start): Effect.Effect<HeldResponse, E, R> {
+    const { terms, way } = this
+    const resendCount = this.made++
+    // A request of its own for each attempt: clients know the connection of a scoped one by it.
+    const own = HttpClientRequest.setMethod(terms.request, terms.request.method)
+    const attempt = { resendCount, timeout: terms.timeout, remaining: start.remaining }
+    const request = way.beforeAttempt?.(own, attempt) ?? own
+    const deadlineMillis = Option.match(start.remaining, {
+      onNone: () => Infinity,
+      onSome: (left) => nowMillis(start.fiber) + Duration.toMillis(left)
+    })
+    return Effect.flatMap(Scope.make(), (scope) => {
+      const execution: Effect.Effect<HttpClientResponse.HttpClientResponse, E, R> =
+        terms.holdUntil === "headers"
+          ? way.client.execute(request)
+          : Effect.provideService(way.scoped.execute(request), Scope.Scope, scope)
+      const counted =
+        resendCount === 0 ? execution : Effect.annotateSpans(execution, "http.request.resend_count", resendCount)
+      return Effect.matchCauseEffect(start.restore(counted), {
+        onSuccess: (response) => this.received(start, response, scope, deadlineMillis),
+        onFailure: (cause) => this.failed(start, cause, scope)
+      })
+    })
+  }
+
+  private received(
+    { fiber, hold, restore }: Start,
+    response: HttpClientResponse.HttpClientResponse,
+    scope: Scope.CloseableScope,
+    deadlineMillis: number
+  ): Effect.Effect<HeldResponse> {
+    const { terms, way } = this
+    const { headers } = response
+    const outcome = HttpOutcome.ofResponse(terms.request, { status: response.status, headers }, this.rules(fiber))
+    const { bodies, idleMillis } = way
+    const holds =
+      terms.holdUntil === "headers"
+        ? { abort: abandoned(response), letGo: nothing }
+        : { abort: Scope.close(scope, Exit.void), letGo: hold() }
+    const held = new HeldResponse(response, headers, { ...holds, bodies, idleMillis, deadlineMillis }, outcome)
+    // Its policies have answered already: nobody waits for it.
+    if (this.hasEnded) return Effect.zipRight(held.onClose, Effect.interrupt)
+    this.latest = held
+    return held.isEmpty && terms.holdUntil === "body" ? Effect.as(restore(held.ended), held) : Exit.succeed(held)
+  }
+
+  private failed(
+    { fiber, restore }: Start,
+    cause: Cause.Cause<E>,
+    scope: Scope.CloseableScope
+  ): Effect.Effect<never, E> {
+    const error = Option.filter(Cause.failureOption(cause), HttpClientError.isHttpClientError)
+    if (Option.isSome(error)) judged.set(error.value, HttpOutcome.ofError(error.value, this.rules(fiber)))
+    const end = Effect.zipRight(Scope.close(scope, Exit.void), Exit.failCause(cause))
+    return Option.isSome(error) && error.value._tag === "ResponseError"
+      ? Effect.ensuring(restore(kept(error.value.response)), Scope.close(scope, Exit.void)).pipe(Effect.zipRight(end))
+      : end
+  }
+
+  private rules(fiber: AnyFiber): HttpOutcome.Rules {
+    const clock = Context.get(fiber.currentDefaultServices, Clock.Clock)
+    return { ...this.terms.rules, nowMillis: clock.unsafeCurrentTimeMillis() }
+  }
+}

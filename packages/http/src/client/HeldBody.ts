@@ -1,0 +1,294 @@
+/**
+ * The body of a response, which holds its connection, and the permits that were taken for it, until it has ended: read,
+ * discarded, cut off for its silence, or with the budget of the call.
+ *
+ * Silence is counted while somebody waits for the server, not while a reader is busy with what has come. A body that is
+ * announced to be small is read as the client itself does, which is fast but shows no progress: it has the time of one
+ * silence in all. If nobody reads it at all it is read into memory shortly, so that a caller who looks at the status only
+ * does not hold a permit; reading it later still works.
+ */
+import { type Headers, type HttpClientError, type HttpClientResponse, HttpIncomingMessage } from "@effect/platform"
+import { type Chunk, Deferred, Effect, Exit, FiberId, Inspectable, Option, type Scope, Stream } from "effect"
+import { BodyCutOff } from "./BodyCutOff.js"
+import { type AnyFiber, nowMillis, type OpenBodies, type Watched } from "./OpenBodies.js"
+
+/** What a body may hold to be read into memory for nobody, or drained for the sake of its connection. In bytes. */
+const smallBytes = 65_536
+
+/** How long a small body may wait for a reader, and how long draining it may take. */
+const patienceMillis = 100
+
+/** What a body holds, and how long. */
+export interface Holdings {
+  readonly bodies: OpenBodies
+  /** Ends the connection, if it has not ended. */
+  readonly abort: Effect.Effect<void>
+  /** Gives back the permits. */
+  readonly letGo: () => void
+  readonly idleMillis: number
+  /** When the budget of the call ends; Infinity if it has none. */
+  readonly deadlineMillis: number
+}
+
+/** Reads something of a body. */
+export type Read<A> = Effect.Effect<A, HttpClientError.ResponseError>
+
+/** Gives the next chunk, or no error at the end. */
+type Pull = Effect.Effect<Chunk.Chunk<Uint8Array>, Option.Option<HttpClientError.ResponseError>>
+
+const announcedBytes = (
+  { request, status }: HttpClientResponse.HttpClientResponse,
+  headers: Headers.Headers
+): number => {
+  if (request.method === "HEAD" || status === 204 || status === 304) return 0
+  const length = headers["content-length"]
+  return length !== undefined && /^\d{1,15}$/.test(length) ? Number(length) : Infinity
+}
+
+const joined = (parts: ReadonlyArray<Uint8Array>): Uint8Array => {
+  const whole = new Uint8Array(parts.reduce((length, part) => length + part.length, 0))
+  let at = 0
+  for (const part of parts) {
+    whole.set(part, at)
+    at += part.length
+  }
+  return whole
+}
+
+/** Mutable: each change is one synchronous step. */
+export abstract class HeldBody extends Inspectable.Class implements Watched {
+  dueMillis = Infinity
+  hasEnded = false
+  private silentMillis = Infinity
+  private unreadMillis = Infinity
+  private isBeingRead = false
+  private isAtEnd = false
+  private cutOff: BodyCutOff | undefined = undefined
+  private readonly announced: number
+  /** The whole body, or the reading of it. */
+  private whole: Deferred.Deferred<Uint8Array, HttpClientError.ResponseError> | undefined = undefined
+
+  constructor(
+    readonly original: HttpClientResponse.HttpClientResponse,
+    readonly headers: Headers.Headers,
+    private readonly holds: Holdings
+  ) {
+    super()
+    this.announced = announcedBytes(original, headers)
+  }
+
+  /** What a reader gets that could not read. */
+  protected abstract failed(cause: unknown, description?: string): HttpClientError.ResponseError
+
+  /** Whether there is no body by the headers. */
+  get isEmpty(): boolean {
+    return this.announced === 0
+  }
+
+  /** Waits until the client knows that there is no body. */
+  get ended(): Effect.Effect<void> {
+    const nothing = Deferred.unsafeMake<Uint8Array, HttpClientError.ResponseError>(FiberId.none)
+    Deferred.unsafeDone(nothing, Exit.succeed(new Uint8Array()))
+    return Effect.map(Effect.exit(this.original.text), () => {
+      this.whole = nothing
+      this.end()
+    })
+  }
+
+  /** Begins to count the silence; what it gives, if anything, is to be run. */
+  watched(fiber: AnyFiber): Effect.Effect<unknown> | undefined {
+    if (this.hasEnded) return undefined
+    const now = nowMillis(fiber)
+    this.waiting(now)
+    this.unreadMillis = this.announced <= smallBytes ? now + patienceMillis : Infinity
+    this.dueMillis = Math.min(this.dueMillis, this.unreadMillis)
+    return this.holds.bodies.watch(fiber, this)
+  }
+
+  /** From now on the server is waited for. */
+  private waiting(now: number): void {
+    this.silentMillis = now + this.holds.idleMillis
+    this.dueMillis = Math.min(this.silentMillis, this.holds.deadlineMillis)
+  }
+
+  /** From now on the reader is. */
+  private busy(): void {
+    this.silentMillis = Infinity
+    this.dueMillis = this.holds.deadlineMillis
+  }
+
+  /** Cuts the body off, or, if it is only unread, reads it into memory. */
+  readonly onDue = (now: number): Effect.Effect<void> => {
+    if (now >= this.holds.deadlineMillis) return this.cut("deadline")
+    if (now >= this.silentMillis) return this.cut("silent")
+    this.dueMillis = Math.min(this.silentMillis, this.holds.deadlineMillis)
+    if (this.isBeingRead || now < this.unreadMillis) return Effect.void
+    const { silentMillis } = this
+    const since = () => {
+      this.silentMillis = silentMillis
+      this.dueMillis = Math.min(silentMillis, this.holds.deadlineMillis)
+    }
+    return Effect.asVoid(Effect.forkDaemon(Effect.exit(this.readWhole(since))))
+  }
+
+  /** Ends the body with its client. */
+  get onClose(): Effect.Effect<void> {
+    return this.cut("closed")
+  }
+
+  /** The body has ended: what it held is given back. */
+  private end(): void {
+    if (this.hasEnded) return
+    this.hasEnded = true
+    this.holds.bodies.forget(this)
+    this.holds.letGo()
+  }
+
+  /** Ends the body before its time, with its connection. */
+  private cut(reason: BodyCutOff["reason"]): Effect.Effect<void> {
+    if (this.hasEnded) return Effect.void
+    this.cutOff = new BodyCutOff({ reason })
+    this.end()
+    return this.holds.abort
+  }
+
+  /** Lets the connection be used again if what is left of a small body comes at once, and ends it otherwise. */
+  get discard(): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      if (this.hasEnded) return Effect.void
+      const drained =
+        this.announced > smallBytes ? Effect.void : Effect.timeoutOption(Effect.exit(this.bytes), patienceMillis)
+      return Effect.ensuring(
+        drained,
+        Effect.suspend(() => this.cut("discarded"))
+      )
+    })
+  }
+
+  private get refusal(): HttpClientError.ResponseError | undefined {
+    return this.cutOff && this.failed(this.cutOff, this.cutOff.message)
+  }
+
+  /** Runs what reads the body to its end. */
+  private reading<A>(read: Read<A>, since: (now: number) => void): Read<A> {
+    return Effect.uninterruptibleMask((restore) =>
+      Effect.withFiberRuntime<A, HttpClientError.ResponseError>((fiber) => {
+        const { refusal } = this
+        if (refusal !== undefined) return Exit.fail(refusal)
+        if (this.hasEnded) return restore(read)
+        this.isBeingRead = true
+        since(nowMillis(fiber))
+        return Effect.matchCauseEffect(restore(read), {
+          onSuccess: (value) => {
+            this.end()
+            return Exit.succeed(value)
+          },
+          onFailure: (cause) => {
+            const { refusal: cutOff } = this
+            return Effect.zipRight(
+              this.cut("discarded"),
+              cutOff === undefined ? Exit.failCause(cause) : Exit.fail(cutOff)
+            )
+          }
+        })
+      })
+    )
+  }
+
+  private readonly anew = (now: number): void => this.waiting(now)
+
+  /** Reads with the client's own `quick`, where that is as good, else from memory. */
+  protected read<A>(quick: () => Read<A>, ofBytes: (bytes: Uint8Array) => A): Read<A> {
+    return Effect.suspend(() =>
+      this.whole === undefined && this.announced <= smallBytes
+        ? this.reading(quick(), this.anew)
+        : Effect.map(this.bytes, ofBytes)
+    )
+  }
+
+  /** The whole body, read once. */
+  protected get bytes(): Read<Uint8Array> {
+    return this.readWhole(this.anew)
+  }
+
+  /** Reads the body into memory, once; `since` says from when its silence counts. */
+  private readWhole(since: (now: number) => void): Read<Uint8Array> {
+    return Effect.suspend(() => {
+      if (this.whole !== undefined) return Deferred.await(this.whole)
+      const whole = Deferred.unsafeMake<Uint8Array, HttpClientError.ResponseError>(FiberId.none)
+      this.whole = whole
+      return Effect.onExit(this.reading(this.collected, since), (exit) => Deferred.done(whole, exit))
+    })
+  }
+
+  private get collected(): Read<Uint8Array> {
+    return Effect.scoped(
+      Effect.gen(this, function* () {
+        const most = Option.getOrElse(yield* HttpIncomingMessage.MaxBodySize, () => Infinity)
+        const pull = Effect.catchAll(
+          Effect.asSome(yield* this.pull),
+          Option.match({
+            onNone: () => Effect.succeedNone,
+            onSome: (error: HttpClientError.ResponseError) => Effect.fail(error)
+          })
+        )
+        const parts: Array<Uint8Array> = []
+        let length = 0
+        for (;;) {
+          const next = yield* pull
+          if (Option.isNone(next)) return joined(parts)
+          for (const part of next.value) {
+            parts.push(part)
+            length += part.length
+          }
+          if (length > most) return yield* this.failed(undefined, `the body is larger than ${most} bytes`)
+        }
+      })
+    )
+  }
+
+  /** Pulls each chunk, waiting no longer than a silence may last. */
+  private get pull(): Effect.Effect<Pull, never, Scope.Scope> {
+    return Effect.map(Stream.toPull(this.original.stream), (pull) => {
+      const chunk = pull.pipe(
+        Effect.tap(() => this.busy()),
+        Effect.mapError((end) => this.ending(end))
+      )
+      return Effect.withFiberRuntime<Chunk.Chunk<Uint8Array>, Option.Option<HttpClientError.ResponseError>>((fiber) => {
+        if (this.silentMillis === Infinity) this.waiting(nowMillis(fiber))
+        const woken = this.holds.bodies.wakeFor(fiber, this.dueMillis)
+        return woken === undefined ? chunk : Effect.zipRight(woken, chunk)
+      })
+    })
+  }
+
+  /** What a reader is told at the end. Some clients fail to give a stream where there is no body. */
+  private ending(end: Option.Option<HttpClientError.ResponseError>): Option.Option<HttpClientError.ResponseError> {
+    const failure = Option.filter(end, ({ reason }) => reason !== "EmptyBody")
+    this.isAtEnd = Option.isNone(failure)
+    return Option.map(failure, (error) => this.refusal ?? error)
+  }
+
+  /** The body as it comes; what is not read of it is discarded. */
+  protected get chunks(): Stream.Stream<Uint8Array, HttpClientError.ResponseError> {
+    return Stream.suspend(() => {
+      if (this.whole !== undefined) return Stream.fromEffect(this.bytes)
+      const { refusal } = this
+      if (refusal !== undefined) return Stream.fail(refusal)
+      const begun = Effect.withFiberRuntime<void>((fiber) => {
+        this.isBeingRead = true
+        this.waiting(nowMillis(fiber))
+        return Effect.void
+      })
+      const pulls = Stream.unwrapScoped(Effect.zipRight(begun, Effect.map(this.pull, Stream.repeatEffectChunkOption)))
+      return Stream.ensuring(
+        pulls,
+        Effect.suspend(() => {
+          if (!this.isAtEnd) return this.cut("discarded")
+          this.end()
+          return Effect.void
+        })
+      )
+    })
+  }
+}

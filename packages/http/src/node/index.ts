@@ -1,0 +1,1 @@
+export * as ResilientNodeClient from "./ResilientNodeClient.js"
