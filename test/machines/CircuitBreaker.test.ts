@@ -68,7 +68,10 @@ describe("closed", () => {
       retryAfterMillis: 0,
       probing: 0
     })
-    expect(breaker.ask(5)).toEqual({ _tag: "Admitted", permit: { generation: 0, startedMillis: 5 } })
+    const permit = { generation: 0, startedMillis: 5 }
+    expect(breaker.ask(5)).toEqual({ _tag: "Admitted", permit })
+    const state = CircuitBreaker.initial(config())
+    expect(state._tag === "Closed" && CircuitBreaker.granted(state, 5)).toEqual(permit)
     expect(CircuitBreaker.initial(config())).toEqual({
       _tag: "Closed",
       generation: 0,

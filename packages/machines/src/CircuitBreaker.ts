@@ -141,6 +141,9 @@ export const elapse = (
   return reopen(config, state, cause, 0, oldest + config.probeTimeoutMillis)
 }
 
+/** What `acquire` grants at `nowMillis` while the circuit is closed, when that changes nothing. */
+export const granted = ({ generation }: Closed, nowMillis: number): Permit => ({ generation, startedMillis: nowMillis })
+
 const admit = (state: State, nowMillis: number): readonly [Admitted, State] => {
   const permit = { generation: state.generation, startedMillis: nowMillis }
   return state._tag === "HalfOpen"
