@@ -12,5 +12,6 @@ export const questions: ReadonlyMap<number, () => Promise<Question>> = new Map([
   [8, async () => (await import("./questions/08-windows.js")).question],
   [9, async () => (await import("./questions/09-keyed-heap.js")).question],
   [10, async () => (await import("./questions/10-telemetry.js")).question],
-  [11, async () => (await import("./questions/11-five-policies-deadline.js")).question]
+  [11, async () => (await import("./questions/11-five-policies-deadline.js")).question],
+  [12, async () => (await import("./questions/12-http-client.js")).question]
 ])

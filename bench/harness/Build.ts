@@ -20,11 +20,24 @@ export const built = async (): Promise<string> => {
   await Promise.all([
     build({
       ...common,
-      entryPoints: [inBench("ask.ts")],
+      entryPoints: [inBench("ask.ts"), inBench("subjects/http-server.ts")],
       outdir: inBench("dist"),
       splitting: true,
       // The peers come as they are published; our packages are sources, and are compiled with the questions.
-      external: ["cockatiel", "effect", "opossum", "p-limit", "p-retry", "p-timeout"]
+      external: [
+        "@effect/platform",
+        "@effect/platform-node",
+        "axios",
+        "axios-retry",
+        "cockatiel",
+        "effect",
+        "got",
+        "opossum",
+        "p-limit",
+        "p-retry",
+        "p-timeout",
+        "undici"
+      ]
     }),
     build({
       ...common,

@@ -78,14 +78,14 @@ class KeyedPolicies<K, E, P extends Policy<E>> {
       Effect.withFiberRuntime<A, E2, R>((fiber) => {
         if (this.instances.isClosed) return Effect.interrupt
         const { before, instance } = this.instances.pin(fiber, key)
-        const { letGo, ...holder } = Occupancy.make(() => this.instances.unpin(fiber, instance))
+        const holder = Occupancy.make(() => this.instances.unpin(fiber, instance))
         // Late, because making the policy may be what says that somebody may take hold; and a policy may throw.
         const under = ({ policy }: Made<P>) =>
           Effect.suspend(() => Occupancy.publishedIfWanted(fiber, restore(f(policy)), holder))
         const { made } = instance
         const call = made === undefined ? Effect.flatMap(restore(instance.wait), under) : under(made)
         const prepared = before.length === 0 ? call : Effect.zipRight(Effect.all(before, { discard: true }), call)
-        return Occupancy.untilEnded({ work: prepared, letGo })
+        return Occupancy.untilEnded({ work: prepared, letGo: holder.letGo })
       })
     )
 

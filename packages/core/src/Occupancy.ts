@@ -12,15 +12,34 @@ import { type AnyFiber, isProvided } from "./FiberTime.js"
 export interface Holder {
   /** Takes hold; call what it gives once to let go. */
   readonly hold: () => () => void
+  /** Stands among these, until the hold that it was made with is let go. */
+  readonly join: (others: Array<Holder>) => void
+}
+
+/** What stands around a point of the program. */
+interface Around {
+  readonly holders: ReadonlyArray<Holder>
+  /** Whether those inside may be taken hold of. */
+  readonly wanted: boolean
+  /** Where those inside are put that are of the same fiber, in place of publishing each. */
+  readonly collected?: { readonly fiber: AnyFiber; readonly holders: Array<Holder> }
 }
 
 /** The holders that stand around this point of the program, and whether those inside it may be taken hold of. */
 export class Occupancy extends Context.Reference<Occupancy>()("@effect-resilience/core/Occupancy", {
-  defaultValue: (): { readonly holders: ReadonlyArray<Holder>; readonly wanted: boolean } => ({
-    holders: [],
-    wanted: false
-  })
+  defaultValue: (): Around => ({ holders: [], wanted: false })
 }) {}
+
+/** All holders that stand around. */
+export const holdersIn = ({ collected, holders }: Around): ReadonlyArray<Holder> =>
+  collected === undefined ? holders : [...holders, ...collected.holders]
+
+/** What is published where somebody wants to take hold of what stands between here, in this fiber, and itself. */
+export const collecting = (fiber: AnyFiber, holders: ReadonlyArray<Holder>): Around => ({
+  holders,
+  wanted: true,
+  collected: { fiber, holders: [] }
+})
 
 let abandons = false
 
@@ -37,16 +56,28 @@ const nothing = (): void => {}
  */
 export const make = (free: () => void): Holder & { readonly letGo: () => void } => {
   let holds = 1
-  const letGo = () => {
+  let among: Array<Holder> = []
+  const release = () => {
     holds--
     if (holds === 0) free()
   }
-  const hold = () => {
-    if (holds === 0) return nothing
-    holds++
-    return letGo
+  const holder = {
+    hold: () => {
+      if (holds === 0) return nothing
+      holds++
+      return release
+    },
+    join: (others: Array<Holder>) => {
+      others.push(holder)
+      among = others
+    },
+    letGo: () => {
+      const place = among.indexOf(holder)
+      if (place >= 0) among.splice(place, 1)
+      release()
+    }
   }
-  return { hold, letGo }
+  return holder
 }
 
 /** Work that occupies something, and what is to be called once when it has ended. */
@@ -60,7 +91,11 @@ const isWanted = (fiber: AnyFiber): boolean =>
 
 const published = <A, E, R>(fiber: AnyFiber, work: Effect.Effect<A, E, R>, holder: Holder): Effect.Effect<A, E, R> => {
   const around = Context.get(fiber.currentContext, Occupancy)
-  return Effect.provideService(work, Occupancy, { ...around, holders: [...around.holders, holder] })
+  if (around.collected?.fiber === fiber) {
+    holder.join(around.collected.holders)
+    return work
+  }
+  return Effect.provideService(work, Occupancy, { holders: [...holdersIn(around), holder], wanted: around.wanted })
 }
 
 /** Publishes a holder around the work, where somebody may take hold of it. */
@@ -107,7 +142,7 @@ export const occupyingAll: Occupy = (fiber, work, free) => untilEnded(occupiedBy
 
 /** Takes hold of all that stand around; call what it gives once to let go. */
 const holdAll = (fiber: AnyFiber): (() => void) => {
-  const holds = Context.get(fiber.currentContext, Occupancy).holders.map((holder) => holder.hold())
+  const holds = holdersIn(Context.get(fiber.currentContext, Occupancy)).map((holder) => holder.hold())
   return () => holds.forEach((letGo) => letGo())
 }
 

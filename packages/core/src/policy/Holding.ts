@@ -3,7 +3,7 @@
  * read, a transaction that is still open.
  */
 import { Context, Effect } from "effect"
-import { Occupancy } from "../Occupancy.js"
+import { collecting, holdersIn, Occupancy } from "../Occupancy.js"
 
 /**
  * Takes hold of all that stands between `protectHolding` and the work: permits of bulkheads, the place in a Keyed. What it
@@ -37,9 +37,10 @@ export const protectHolding = <A, E, R, E2>(
   work: (hold: Hold) => Effect.Effect<A, E, R>
 ): Effect.Effect<A, E | E2, R> =>
   Effect.withFiberRuntime<A, E | E2, R>((caller) => {
-    const { holders: outside, wanted } = Context.get(caller.currentContext, Occupancy)
+    const around = Context.get(caller.currentContext, Occupancy)
+    const outside = holdersIn(around)
     const inside = Effect.withFiberRuntime<A, E, R>((fiber) => {
-      const { holders } = Context.get(fiber.currentContext, Occupancy)
+      const holders = holdersIn(Context.get(fiber.currentContext, Occupancy))
       const taken = holders.filter((holder) => !outside.includes(holder))
       return work(() => {
         let holds = taken.map((holder) => holder.hold())
@@ -51,5 +52,5 @@ export const protectHolding = <A, E, R, E2>(
       })
     })
     const looked = under(inside)
-    return wanted ? looked : Effect.provideService(looked, Occupancy, { holders: outside, wanted: true })
+    return around.wanted ? looked : Effect.provideService(looked, Occupancy, collecting(caller, outside))
   })

@@ -38,7 +38,7 @@ import {
 import { dual } from "effect/Function"
 import { inForce, publish } from "../Deadline.js"
 import type { AnyFiber } from "../FiberTime.js"
-import { type Holder, Occupancy } from "../Occupancy.js"
+import { type Holder, holdersIn, Occupancy } from "../Occupancy.js"
 import { isChildless } from "../SameFiber.js"
 import type { Policy } from "./Model.js"
 
@@ -73,10 +73,10 @@ class Call<A, E, R> {
     caller: AnyFiber,
     private readonly door: Door<A, E, R>
   ) {
-    const { holders, wanted } = Context.get(caller.currentContext, Occupancy)
+    const around = Context.get(caller.currentContext, Occupancy)
     this.deadline = inForce(caller)
-    this.outside = holders
-    this.wanted = wanted
+    this.outside = holdersIn(around)
+    this.wanted = around.wanted
   }
 
   /** Opens under the policy; what is open then closes with the scope. */
@@ -169,9 +169,10 @@ const withoutEmpty = <A, E, R>(pull: Pull<A, E, R>): Pull<A, E, R> =>
 const holding = <A, E, R>(pull: Pull<A, E, R>, held: ReadonlyArray<Holder>): Pull<A, E, R> =>
   held.length === 0
     ? pull
-    : Effect.flatMap(Occupancy, ({ holders, wanted }) =>
-        Effect.provideService(pull, Occupancy, { holders: [...new Set([...holders, ...held])], wanted })
-      )
+    : Effect.flatMap(Occupancy, (around) => {
+        const holders = [...new Set([...holdersIn(around), ...held])]
+        return Effect.provideService(pull, Occupancy, { holders, wanted: around.wanted })
+      })
 
 /** Closes the scope at the end, also where whoever pulls keeps its own scope open. */
 const closing = <A, E, R>(pull: Pull<A, E, R>, scope: Scope.CloseableScope): Pull<A, E, R> => {
