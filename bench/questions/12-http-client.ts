@@ -40,7 +40,10 @@ export const question: Question = {
       Effect.flatMap(client.get(`${origin}${path}`), (response) => response.text)
     const retrying = new Agent(options).compose(interceptors.retry())
     const gets = got.extend({ agent: { http: new NodeAgent({ keepAlive: true, maxSockets: 1 }) } })
-    const axiosClient = axios.create({ httpAgent: new NodeAgent({ keepAlive: true, maxSockets: 1 }), responseType: "text" })
+    const axiosClient = axios.create({
+      httpAgent: new NodeAgent({ keepAlive: true, maxSockets: 1 }),
+      responseType: "text"
+    })
     axiosRetry(axiosClient)
     const byUndici = async (path: string) => {
       const { body } = await request(`${origin}${path}`, { dispatcher: retrying })
@@ -59,6 +62,8 @@ export const question: Question = {
       cases: [
         { name: "HttpClient", run: inFiber(asked(bare, "/")) },
         { name: "ResilientHttpClient", run: inFiber(asked(resilient, "/")) },
+        { name: "HttpClient, a body of unknown length", run: inFiber(asked(bare, "/chunked")) },
+        { name: "ResilientHttpClient, a body of unknown length", run: inFiber(asked(resilient, "/chunked")) },
         { name: "undici, retry interceptor", run: awaited(() => byUndici("/")) },
         { name: "got", run: awaited(() => gets(`${origin}/`).text()) },
         { name: "axios, axios-retry", run: awaited(() => axiosClient.get(`${origin}/`)) }
