@@ -1,10 +1,10 @@
 import { ResilientHttpClient } from "@effect-resilience/http"
-import { HttpClient } from "@effect/platform"
+import type { HttpClient } from "@effect/platform"
 import { NodeHttpClient } from "@effect/platform-node"
-import axios from "axios"
+import { create } from "axios"
 import axiosRetry from "axios-retry"
 import { Effect } from "effect"
-import got from "got"
+import { got } from "got"
 import { fork } from "node:child_process"
 import { Agent as NodeAgent } from "node:http"
 import { Agent, interceptors, request } from "undici"
@@ -40,7 +40,7 @@ export const question: Question = {
       Effect.flatMap(client.get(`${origin}${path}`), (response) => response.text)
     const retrying = new Agent(options).compose(interceptors.retry())
     const gets = got.extend({ agent: { http: new NodeAgent({ keepAlive: true, maxSockets: 1 }) } })
-    const axiosClient = axios.create({
+    const axiosClient = create({
       httpAgent: new NodeAgent({ keepAlive: true, maxSockets: 1 }),
       responseType: "text"
     })
