@@ -11,8 +11,11 @@
  * response or error unchanged. A request that may have arrived and may not be made twice is sent once.
  *
  * Redirects are not followed unless `maxRedirects` says so, and what is sent to another origin then carries neither
- * credentials nor the key. A client that follows by itself, as `fetch` does, must be told not to. Make an error of a
- * status outside of this client (`HttpClient.filterStatusOk` of it): inside, little of the error's body is kept.
+ * credentials nor the key. A client that follows by itself must be told not to, or a POST may be sent again because the
+ * place it was redirected to could not be reached: `FetchHttpClient` by providing `FetchHttpClient.RequestInit` with
+ * `{ redirect: "manual" }`. Make an error of a status outside of this client (`HttpClient.filterStatusOk` of it): inside,
+ * little of the error's body is kept. What is done to requests inside (`HttpClient.mapRequest`) is done once for a call, not
+ * for each attempt: `beforeAttempt` is for that. A body ends as said above whatever the scope of `HttpClient.withScope`.
  */
 import { InvalidOptions, Keyed, type Outcome, Policy } from "@effect-resilience/core"
 import { HttpClient, type HttpClientError, type HttpClientRequest, type HttpClientResponse } from "@effect/platform"
