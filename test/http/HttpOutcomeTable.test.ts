@@ -56,6 +56,31 @@ describe("the table of answers", () => {
     expect(new Set(HttpOutcome.table.map(({ name }) => name)).size).toBe(HttpOutcome.table.length)
   })
 
+  it("says nothing by a 504 to a request whose deadline was over, and by other statuses what they say", () => {
+    const over = (status: number, rules: HttpOutcome.Rules = {}) =>
+      toldOfAll((request) => HttpOutcome.ofResponse(request, answered(status), { ...rules, deadlineOver: true }))
+    expect(over(504)).toBe("Ignored Ignored Ignored Ignored")
+    expect(over(503)).toBe(repeatable)
+    expect(over(504, { statuses: { 504: { counts: "failure", repeated: "repeatable" } } })).toBe(repeatable)
+    expect(HttpOutcome.rowOfStatus(504, true, true).name).toBe("cut-short")
+    expect(HttpOutcome.rowOfStatus(504, false).name).toBe("unavailable")
+    const response = HttpClientResponse.fromWeb(get, new Response(null, { status: 504 }))
+    const error = new HttpClientError.ResponseError({ request: get, response, reason: "StatusCode" })
+    expect(told(HttpOutcome.ofError(error, { deadlineOver: true }))).toBe("Ignored")
+  })
+
+  it("judges the error of another request by the one that would be made again", () => {
+    const error = new HttpClientError.RequestError({ request: get, reason: "Transport", cause: coded("ECONNRESET") })
+    expect(toldOfAll((request) => HttpOutcome.ofError(error, {}, request))).toBe(repeatable)
+  })
+
+  it("blames nobody for a request that no client sends", () => {
+    for (const code of TransportFailure.notMadeCodes) {
+      expect([code, toldOfAll(failed(coded(code)))]).toEqual([code, "Ignored Ignored Ignored Ignored"])
+    }
+    expect(TransportFailure.notMadeCodes).toContain("UND_ERR_INVALID_ARG")
+  })
+
   it("repeats any request that never left, if its body can be sent again", () => {
     const refused = coded("ECONNREFUSED", { syscall: "connect" })
     const causes = [

@@ -145,6 +145,56 @@ describe("a protected fetch", () => {
     })
   )
 
+  it.scopedLive("rejects a redirect that is not to be followed, goes nowhere, or comes once too often", () =>
+    Effect.gen(function* () {
+      const away = status(302, { location: "https://b.example/y" }, "a body")
+      const rejected = (f: ResilientFetch.ResilientFetch, init?: ResilientFetch.Init, input: string | Request = at) =>
+        Effect.promise(() =>
+          f(input, init).then(
+            ({ status: code }) => code,
+            (error: Error) => error.name
+          )
+        )
+      const { asked, fetch } = yield* told({ bulkhead: { maxConcurrent: 1 } }, away)
+      expect(yield* rejected(fetch, { redirect: "error" })).toBe("TypeError")
+      expect(asked).toHaveLength(1)
+      // Its permit is back.
+      expect(yield* rejected(fetch)).toBe("TypeError")
+      expect(asked).toHaveLength(22)
+      expect(yield* rejected(fetch, {}, new Request(at, { redirect: "manual" }))).toBe(302)
+      expect(asked).toHaveLength(23)
+      const nowhere = yield* told({}, status(302, { location: "ftp://b.example/y" }))
+      expect(yield* rejected(nowhere.fetch)).toBe("TypeError")
+      const none = yield* told({}, status(302))
+      expect(yield* rejected(none.fetch)).toBe(302)
+    })
+  )
+
+  it.scopedLive("takes from a Request what is left undefined beside it", () =>
+    Effect.gen(function* () {
+      const { asked, fetch } = yield* told({}, status(200))
+      const request = new Request(at, { method: "DELETE", headers: { "X-A": "1" } })
+      const beside: Record<string, unknown> = { method: undefined, headers: undefined, signal: undefined }
+      yield* Effect.promise(() => fetch(request, beside))
+      expect(asked[0]?.init.method).toBe("DELETE")
+      expect(asked[0] && headersOf(asked[0]).get("x-a")).toBe("1")
+    })
+  )
+
+  it.scopedLive("holds no permit for a response that has no body", () =>
+    Effect.gen(function* () {
+      const { asked, fetch } = yield* told(
+        { bulkhead: { maxConcurrent: 1 } },
+        () => new Response(null, { status: 205 })
+      )
+      for (const _ of [1, 2, 3]) {
+        const response = yield* Effect.promise(() => fetch(at))
+        expect([response.status, response.body]).toEqual([205, null])
+      }
+      expect(asked).toHaveLength(3)
+    })
+  )
+
   it.scopedLive("holds its permit until the body has ended, or the signal ends it", () =>
     Effect.gen(function* () {
       const hanging = () =>

@@ -70,6 +70,18 @@ describe("a protected client", () => {
     })
   )
 
+  it.scoped("sends it once where the client turns it into what may be repeated", () =>
+    Effect.gen(function* () {
+      const scripted = new ScriptedClient(reset)
+      const following = HttpClient.transform(scripted.client, () => scripted.client.execute(get))
+      const client = yield* ResilientHttpClient.protect(following, "a", { retry: retry(2) })
+      expect(Exit.isFailure(yield* passing(client.execute(post)))).toBe(true)
+      expect(scripted.requests).toHaveLength(1)
+      yield* passing(client.execute(withKey))
+      expect(scripted.requests).toHaveLength(4)
+    })
+  )
+
   it.scoped("sends n + 1 with n retries whatever comes, and one without", () =>
     Effect.gen(function* () {
       const mix = [{ status: 503 }, reset, refused, { status: 502 }, hangs, { status: 429 }, reset, { status: 500 }]

@@ -2,8 +2,9 @@
  * A deadline that flows through a chain of services on real sockets: each has what is left, and nobody works for a caller
  * who has gone. The services share a process, so their clocks can be compared; nothing is compared with an ideal time.
  */
-import { Policy } from "@effect-resilience/core"
+import { CircuitBreaker, Policy } from "@effect-resilience/core"
 import { DeadlineHeader, HttpErrors, ServerMiddleware } from "@effect-resilience/http"
+import { ResilientNodeClient } from "@effect-resilience/http/node"
 import {
   FetchHttpClient,
   HttpClient,
@@ -147,6 +148,42 @@ describe("a budget of one second at the top of three services", () => {
       // Cold, and with connections that are there.
       yield* keepsTo(first, written)
       yield* keepsTo(first, written)
+    }).pipe(Effect.scoped)
+  )
+})
+
+describe("a client that tells its deadline to a service that keeps to it", () => {
+  it.live("takes the 504 that comes when it is over for no sign of ill health, and repeats nothing", () =>
+    Effect.gen(function* () {
+      const told: Array<number> = []
+      const handler = Effect.gen(function* () {
+        const { headers } = yield* HttpServerRequest.HttpServerRequest
+        told.push(Number(headers["x-request-timeout-ms"]))
+        return yield* Effect.never
+      })
+      const app = HttpRouter.empty.pipe(
+        HttpRouter.get("/", handler),
+        ServerMiddleware.deadline({ budget: "1 minute", trusted: ["127.0.0.1"] })
+      )
+      const server = NodeHttpServer.layer(() => Http.createServer(), { port: 0, host: "127.0.0.1" })
+      const { address } = Context.get(
+        yield* Layer.build(Layer.provideMerge(HttpServer.serve(app), server)),
+        HttpServer.HttpServer
+      )
+      const url = address._tag === "TcpAddress" ? `http://127.0.0.1:${address.port}` : ""
+      const client = yield* ResilientNodeClient.make("slow", {
+        timeout: "20 seconds",
+        deadline: "60 seconds",
+        retry: { maxRetries: 1 },
+        circuitBreaker: { tripPolicy: CircuitBreaker.consecutive(1) },
+        // So much is kept back that the service answers long before the attempt's own limit, on a slow machine too.
+        deadlineHeader: { origins: [url], margin: "19500 millis" }
+      })
+      for (const asked of [1, 2]) {
+        const { status } = yield* client.get(url)
+        expect([asked, status, told.length]).toEqual([asked, 504, asked])
+      }
+      expect(Math.max(...told)).toBeLessThanOrEqual(500)
     }).pipe(Effect.scoped)
   )
 })

@@ -183,7 +183,8 @@ export const send = (options: SendOptions): Send => {
 
 /**
  * The client, sending the header with every request. Its requests have no limit of their own but the budget they are made
- * in; `timeout` is one that is put on each of them elsewhere. Throws `InvalidOptions` if an option is out of range.
+ * in; `timeout` is one that is put on each of them elsewhere. Inside a `ResilientHttpClient` it would be sent as it was at
+ * the first attempt: that has `deadlineHeader` for it, which is anew for each. Throws `InvalidOptions` if an option is out of range.
  *
  * @example
  * ```ts

@@ -33,6 +33,7 @@ export interface Row extends Ruling {
     | "not-understood"
     | "timed-out"
     | "unavailable"
+    | "cut-short"
     | "internal-error"
     | "too-many-requests"
     | "in-progress"
@@ -61,6 +62,7 @@ const rows = {
   "not-understood": row("not-understood", "certificate or protocol error", "never", "failure"),
   "timed-out": row("timed-out", "the attempt timed out", "repeatable", "failure"),
   unavailable: row("unavailable", "408, 425, 502, 503, 504", "repeatable", "failure", [one(408), one(425), [502, 504]]),
+  "cut-short": row("cut-short", "504 when the deadline that was sent was over", "never", "ignored", [one(504)]),
   "internal-error": row("internal-error", "500", "reads", "failure", [one(500)]),
   "too-many-requests": row("too-many-requests", "429", "repeatable", "ignored", [one(429)]),
   "in-progress": row("in-progress", "409 to a request with an Idempotency-Key", "repeatable", "ignored", [one(409)]),
@@ -73,7 +75,7 @@ const rows = {
 /** All that can come of a request, and what is done about it. */
 export const table: ReadonlyArray<Row> = Object.values(rows)
 
-const withStatus = table.filter(({ statuses }) => statuses.length > 0 && statuses !== rows["in-progress"].statuses)
+const withStatus = table.filter(({ name }) => name !== "in-progress" && name !== "cut-short")
 
 const idempotent: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"])
 
@@ -122,6 +124,8 @@ export interface Rules {
   readonly repeatable?: boolean | undefined
   /** The wall clock, by which a date in `Retry-After` is meant. Default: dates are not read. */
   readonly nowMillis?: number | undefined
+  /** Whether the deadline on the request was over (`DeadlineHeader.isOver`): a 504 then says nothing. Default false. */
+  readonly deadlineOver?: boolean | undefined
 }
 
 interface Circumstances {
@@ -157,10 +161,12 @@ const covers =
   ({ statuses }: Row): boolean =>
     statuses.some(([first, last]) => status >= first && status <= last)
 
-/** The row for a response. `withKey`: whether the request carried an `Idempotency-Key`. */
-export const rowOfStatus = (status: number, withKey: boolean): Row => {
+/** The row for a response; `withKey`: to a request with an `Idempotency-Key`; `deadlineOver`: as in `Rules`. */
+export const rowOfStatus = (status: number, withKey: boolean, deadlineOver = false): Row => {
   if (status >= 200 && status < 300) return rows.answered
-  return withKey && status === 409 ? rows["in-progress"] : (withStatus.find(covers(status)) ?? rows.answered)
+  if (withKey && status === 409) return rows["in-progress"]
+  if (deadlineOver && status === 504) return rows["cut-short"]
+  return withStatus.find(covers(status)) ?? rows.answered
 }
 
 /** What a server asks its clients to wait: `Retry-After`, else, with a 429, what its `RateLimit` says. */
@@ -199,7 +205,7 @@ export const ofResponse = (
 ): Outcome.Outcome => {
   const { status } = response
   const own = rules.statuses?.[status]
-  const found = rowOfStatus(status, hasIdempotencyKey(request))
+  const found = rowOfStatus(status, hasIdempotencyKey(request), rules.deadlineOver)
   const ruling = own === undefined ? found : { ...found, ...own }
   if (ruling.counts === "success") return Outcome.success
   const retryAfter = Option.getOrUndefined(hintOf(status, response.headers, rules.nowMillis))
@@ -211,7 +217,8 @@ export const ofTimeout = (request: Request, rules: Rules = {}): Outcome.Outcome 
   ruled(rows["timed-out"], circumstances(request, rules))
 
 /**
- * How an error of a client counts.
+ * How an error of a client counts. `request` is the one that would be made again, which is that of the error unless the
+ * client has sent another in its place.
  *
  * @example
  * ```ts
@@ -224,8 +231,11 @@ export const ofTimeout = (request: Request, rules: Rules = {}): Outcome.Outcome 
  * console.log(HttpOutcome.ofError(error))
  * ```
  */
-export const ofError = (error: HttpClientError.HttpClientError, rules: Rules = {}): Outcome.Outcome => {
-  const { request } = error
+export const ofError = (
+  error: HttpClientError.HttpClientError,
+  rules: Rules = {},
+  request: Request = error.request
+): Outcome.Outcome => {
   if (error._tag === "ResponseError") {
     return error.reason === "StatusCode"
       ? ofResponse(request, error.response, rules)

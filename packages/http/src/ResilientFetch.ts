@@ -2,10 +2,12 @@
  * `fetch` under the standard policy, for code that does not use `@effect/platform`: the rules of `ResilientHttpClient`
  * behind the signature of `fetch`.
  *
- * Redirects are followed as `fetch` does, up to 20, unless `redirect` is `"manual"`; but what goes to another origin carries neither credentials nor key;
- * each is a call of its own. A `Request` with a body, and a body that is a stream, are sent once. The promise is rejected
- * with what `fetch` itself has failed with, with an error of the policy (`CircuitOpen`, `TimedOut`), or with the reason of
- * the signal. Of a `Request` its address, method, headers, body and signal are used. It does not work in browsers, which show no redirects to a program.
+ * Redirects are followed as `fetch` does, up to 20, unless `redirect` says otherwise; but what goes to another origin
+ * carries neither credentials nor key; each is a call of its own. A `Request` with a body, and a body that is a stream, are
+ * sent once. The promise is rejected with what `fetch` itself has failed with, with an error of the policy (`CircuitOpen`,
+ * `TimedOut`), with a `TypeError` for a redirect that is not to be followed or cannot be, or with the reason of the signal.
+ * Of a `Request` its address, method, headers, body, signal and `redirect` are used. It does not work in browsers, which
+ * show no redirects to a program.
  */
 import {
   HttpBody,
@@ -16,7 +18,7 @@ import {
   HttpMethod
 } from "@effect/platform"
 import { Cause, Context, Effect, Exit, identity, Runtime, type Scope, Stream } from "effect"
-import { following } from "./client/Redirects.js"
+import { following, redirecting, released } from "./client/Redirects.js"
 import * as ResilientHttpClient from "./ResilientHttpClient.js"
 
 /** What `fetch` takes, and what the call says for itself. */
@@ -69,8 +71,10 @@ const clientOf = (fetch: NonNullable<Options["fetch"]>): HttpClient.HttpClient =
 /** What a `Request` says, and `init` before it. */
 const given = (input: string | URL | Request, init: Init): { readonly url: string } & Init => {
   if (!(input instanceof Request)) return { ...init, url: `${input}` }
-  const { body, headers, method, signal, url } = input
-  return { method, headers, body, signal, ...init, url }
+  const { body, headers, method, redirect, signal, url } = input
+  // What is there as `undefined` is not said.
+  const said = Object.fromEntries(Object.entries(init).filter(([, value]) => value !== undefined))
+  return { method, headers, body, signal, redirect, ...said, url }
 }
 
 /** The request to make; none where the client has no such method. */
@@ -123,6 +127,23 @@ const webOf = (
   })
 }
 
+/**
+ * The last answer, as `fetch` gives it: a redirect only to who wants to see them. What has no body holds nothing, and
+ * neither does what nobody gets.
+ */
+const answered = (
+  response: HttpClientResponse.HttpClientResponse,
+  web: Response | undefined,
+  runtime: Runtime.Runtime<never>,
+  asked: ReturnType<typeof given>
+): Effect.Effect<Response, unknown> => {
+  const isRedirect = asked.redirect !== "manual" && redirecting.has(response.status) && "location" in response.headers
+  if (isRedirect) return Effect.zipRight(released(response), Effect.fail(new TypeError("A redirect was not followed")))
+  if (web === undefined) return Effect.succeed(Response.error())
+  const answer = Effect.sync(() => webOf(response, web, runtime, asked))
+  return web.body === null ? Effect.zipRight(released(response), answer) : answer
+}
+
 /** What the promise is rejected with. */
 const reasonOf = (cause: Cause.Cause<unknown>, signal: AbortSignal | null | undefined): unknown => {
   if (signal?.aborted === true && Cause.isInterruptedOnly(cause)) return signal.reason
@@ -160,8 +181,9 @@ export const make = (name: string, options: Options = {}): Effect.Effect<Resilie
       if (request === undefined) return Promise.reject(new TypeError(`No client sends "${asked.method}"`))
       const current: Given = { init: asked, answer: undefined }
       const call = Effect.gen(function* () {
-        const response = yield* following(client.execute, redirect === "manual" ? 0 : mostRedirects)(request)
-        return current.answer === undefined ? Response.error() : webOf(response, current.answer, runtime, asked)
+        const follows = redirect === undefined || redirect === "follow"
+        const response = yield* following(client.execute, follows ? mostRedirects : 0)(request)
+        return yield* answered(response, current.answer, runtime, asked)
       }).pipe(
         Effect.provideService(CurrentCall, current),
         resilience === undefined ? identity : ResilientHttpClient.override(resilience)

@@ -11,8 +11,11 @@
  * response or error unchanged. A request that may have arrived and may not be made twice is sent once.
  *
  * Redirects are not followed unless `maxRedirects` says so, and what is sent to another origin then carries neither
- * credentials nor the key. A client that follows by itself, as `fetch` does, must be told not to. Make an error of a
- * status outside of this client (`HttpClient.filterStatusOk` of it): inside, little of the error's body is kept.
+ * credentials nor the key. A client that follows by itself must be told not to, or a POST may be sent again because the
+ * place it was redirected to could not be reached: `FetchHttpClient` by providing `FetchHttpClient.RequestInit` with
+ * `{ redirect: "manual" }`. Make an error of a status outside of this client (`HttpClient.filterStatusOk` of it): inside,
+ * little of the error's body is kept. What is done to requests inside (`HttpClient.mapRequest`) is done once for a call, not
+ * for each attempt: `beforeAttempt` is for that. A body ends as said above whatever the scope of `HttpClient.withScope`.
  */
 import { InvalidOptions, Keyed, type Outcome, Policy } from "@effect-resilience/core"
 import { HttpClient, type HttpClientError, type HttpClientRequest, type HttpClientResponse } from "@effect/platform"
@@ -24,6 +27,7 @@ import * as OpenBodies from "./client/OpenBodies.js"
 import * as Origin from "./client/Origin.js"
 import { following } from "./client/Redirects.js"
 import { stagesOf } from "./client/Stages.js"
+import * as DeadlineHeader from "./DeadlineHeader.js"
 import * as HttpOutcome from "./HttpOutcome.js"
 
 export type { Attempt, BeforeAttempt } from "./client/Attempt.js"
@@ -47,6 +51,12 @@ export interface ClientOptions {
   readonly maxRedirects?: number | undefined
   /** What a request becomes for an attempt, such as one that tells how long its sender will wait. */
   readonly beforeAttempt?: BeforeAttempt | undefined
+  /**
+   * To which origins each attempt tells how much time it has, in `x-request-timeout-ms`: the shorter of its own limit and
+   * what is left of the budget, less the margin. A 504 that comes when that was over counts as ignored and is not repeated.
+   * Default: none.
+   */
+  readonly deadlineHeader?: DeadlineHeader.SendOptions | undefined
 }
 
 /** The options of a client under standard policies, one for each key. */
@@ -122,6 +132,7 @@ const through = <E, R, E2>(
 ): Effect.Effect<HttpClient.HttpClient.With<E | E2, R>, never, Scope.Scope> =>
   Effect.gen(function* () {
     const { idleMillis, maxRedirects } = yield* settings(name, options)
+    const { beforeAttempt, deadlineHeader } = options
     const { postprocess, preprocess } = stagesOf(client)
     const sending = HttpClient.makeWith<E, R, E, R>(postprocess, Effect.succeed)
     const way: Way<E, R> = {
@@ -129,7 +140,8 @@ const through = <E, R, E2>(
       scoped: HttpClient.withScope(sending),
       bodies: yield* OpenBodies.make,
       idleMillis,
-      beforeAttempt: options.beforeAttempt
+      beforeAttempt,
+      deadlineHeader: deadlineHeader && DeadlineHeader.send(deadlineHeader)
     }
     const call = (request: HttpClientRequest.HttpClientRequest) =>
       Effect.withFiberRuntime<HttpClientResponse.HttpClientResponse, E | E2, R>((fiber) => {

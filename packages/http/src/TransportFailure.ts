@@ -10,8 +10,9 @@ import { Predicate } from "effect"
  * - `not-sent`: no connection was made, so the request never left
  * - `connection-lost`: the connection ended before an answer, and the request may have arrived
  * - `not-understood`: the other end is not who it should be, or does not speak HTTP
+ * - `not-made`: the client would not send it, a header with a line break in it, say, and nobody was asked
  */
-export type TransportFailure = "not-sent" | "connection-lost" | "not-understood"
+export type TransportFailure = "not-sent" | "connection-lost" | "not-understood" | "not-made"
 
 /** Codes of errors that come before there is a connection. */
 export const notSentCodes: ReadonlyArray<string> = [
@@ -27,6 +28,13 @@ export const notSentCodes: ReadonlyArray<string> = [
 
 /** Codes that mean no connection if they come from the system call `connect`, and a lost one otherwise. */
 export const connectCodes: ReadonlyArray<string> = ["ETIMEDOUT", "EHOSTUNREACH", "ENETUNREACH", "EHOSTDOWN", "ENETDOWN"]
+
+/** Codes of what is wrong with the request itself. */
+export const notMadeCodes: ReadonlyArray<string> = [
+  "UND_ERR_INVALID_ARG",
+  "UND_ERR_NOT_SUPPORTED",
+  "UND_ERR_REQ_CONTENT_LENGTH_MISMATCH"
+]
 
 /**
  * How the codes begin of what is wrong with a certificate, with TLS, or with the answer's HTTP. One error of undici's has
@@ -50,15 +58,19 @@ export const notUnderstoodCodes: ReadonlyArray<string> = [
   "UND_ERR_RES_"
 ]
 
-const known: ReadonlySet<string> = new Set(notSentCodes)
+const known: ReadonlyMap<string, TransportFailure> = new Map([
+  ...notSentCodes.map((code) => [code, "not-sent"] as const),
+  ...notMadeCodes.map((code) => [code, "not-made"] as const)
+])
 const fromConnect: ReadonlySet<string> = new Set(connectCodes)
 
 const ofCode = (code: string, error: object): TransportFailure | undefined => {
-  if (known.has(code)) return "not-sent"
   if (fromConnect.has(code)) {
     return Predicate.hasProperty(error, "syscall") && error.syscall === "connect" ? "not-sent" : "connection-lost"
   }
-  return notUnderstoodCodes.some((prefix) => code.startsWith(prefix)) ? "not-understood" : undefined
+  return (
+    known.get(code) ?? (notUnderstoodCodes.some((prefix) => code.startsWith(prefix)) ? "not-understood" : undefined)
+  )
 }
 
 /** How deep a reason may lie: a client's error, `fetch`'s, a socket's, and one more. */

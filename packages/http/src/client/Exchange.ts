@@ -7,6 +7,7 @@
 import { Deadline, Outcome, Policy, Timeout } from "@effect-resilience/core"
 import { type HttpClient, HttpClientError, HttpClientRequest, type HttpClientResponse } from "@effect/platform"
 import { Cause, Clock, Context, Duration, Effect, Exit, Option, Scope, Stream } from "effect"
+import * as DeadlineHeader from "../DeadlineHeader.js"
 import * as HttpOutcome from "../HttpOutcome.js"
 import type { BeforeAttempt } from "./Attempt.js"
 import { HeldResponse } from "./HeldResponse.js"
@@ -21,6 +22,8 @@ export interface Way<E, R> {
   readonly bodies: OpenBodies
   readonly idleMillis: number
   readonly beforeAttempt: BeforeAttempt | undefined
+  /** Puts what is left of the time on a request. */
+  readonly deadlineHeader: DeadlineHeader.Send | undefined
 }
 
 /** What is said of one call. */
@@ -60,14 +63,36 @@ interface Start {
   readonly fiber: AnyFiber
   readonly restore: <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
   readonly hold: Policy.Hold
+  readonly beganMillis: number
   readonly remaining: Option.Option<Duration.Duration>
+}
+
+/** What was sent, when, and the scope that ends its connection. */
+interface Sent {
+  readonly request: HttpClientRequest.HttpClientRequest
+  readonly atMillis: number
+  readonly scope: Scope.CloseableScope
 }
 
 const nothing = (): void => {}
 
 /** Ends the connection of a response that has no scope: the client does so where a reader goes. */
 const abandoned = (response: HttpClientResponse.HttpClientResponse): Effect.Effect<void> =>
-  Effect.asVoid(Effect.timeoutOption(Effect.exit(Stream.runDrain(response.stream)), 1))
+  response instanceof HeldResponse
+    ? response.onClose
+    : Effect.suspend(() => Effect.asVoid(Effect.timeoutOption(Effect.exit(Stream.runDrain(response.stream)), 1)))
+
+/**
+ * Ends the connection of a response that should have been for this scope. A client that has sent another request in place
+ * of the one it was given knows nothing of the scope: its response is abandoned as well, for which nobody waits.
+ */
+const closed = (scope: Scope.CloseableScope, response: HttpClientResponse.HttpClientResponse): Effect.Effect<void> =>
+  Effect.suspend(() =>
+    Effect.zipRight(Scope.close(scope, Exit.void), Effect.asVoid(Effect.forkDaemon(abandoned(response))))
+  )
+
+/** How long what is left of a response may take that is discarded: no more of the attempt after it than this part. */
+const drainedPart = 0.1
 
 /** How long the body of a response may take that a client has made an error of, in milliseconds. */
 const errorBodyMillis = 100
@@ -115,16 +140,24 @@ export class Exchange<E, R> {
     const { latest } = this
     this.latest = undefined
     if (latest === undefined) return Effect.void
-    return when === "drained" ? latest.discard : latest.onClose
+    return when === "drained" ? latest.discardedWithin(this.limitMillis * drainedPart) : latest.onClose
+  }
+
+  /** The limit of one attempt. */
+  private get limitMillis(): number {
+    return Option.match(this.terms.timeout, { onNone: () => Infinity, onSome: Duration.toMillis })
   }
 
   private readonly attempt = (hold: Policy.Hold): Effect.Effect<HeldResponse, E, R> =>
-    Effect.uninterruptibleMask((restore) => {
-      const sent = Effect.flatMap(Deadline.remaining, (remaining) =>
-        Effect.withFiberRuntime<HeldResponse, E, R>((fiber) => this.send({ fiber, restore, hold, remaining }))
-      )
-      return this.latest === undefined ? sent : Effect.zipRight(restore(this.discardLatest("drained")), sent)
-    })
+    Effect.uninterruptibleMask((restore) =>
+      Effect.withFiberRuntime<HeldResponse, E, R>((fiber) => {
+        const beganMillis = nowMillis(fiber)
+        const sent = Effect.flatMap(Deadline.remaining, (remaining) =>
+          this.send({ fiber, restore, hold, beganMillis, remaining })
+        )
+        return this.latest === undefined ? sent : Effect.zipRight(restore(this.discardLatest("drained")), sent)
+      })
+    )
 
   private send(start: Start): Effect.Effect<HeldResponse, E, R> {
     const { terms, way } = this
@@ -133,11 +166,19 @@ export class Exchange<E, R> {
     const own = HttpClientRequest.setMethod(terms.request, terms.request.method)
     const attempt = { resendCount, timeout: terms.timeout, remaining: start.remaining }
     const request = way.beforeAttempt?.(own, attempt) ?? own
-    const deadlineMillis = Option.match(start.remaining, {
-      onNone: () => Infinity,
-      onSome: (left) => nowMillis(start.fiber) + Duration.toMillis(left)
-    })
+    if (way.deadlineHeader === undefined) return this.sendAs(start, request, resendCount)
+    const leftMillis = this.limitMillis - (nowMillis(start.fiber) - start.beganMillis)
+    return Effect.flatMap(way.deadlineHeader(request, leftMillis), (told) => this.sendAs(start, told, resendCount))
+  }
+
+  private sendAs(
+    start: Start,
+    request: HttpClientRequest.HttpClientRequest,
+    resendCount: number
+  ): Effect.Effect<HeldResponse, E, R> {
+    const { terms, way } = this
     return Effect.flatMap(Scope.make(), (scope) => {
+      const sent: Sent = { request, atMillis: nowMillis(start.fiber), scope }
       const execution: Effect.Effect<HttpClientResponse.HttpClientResponse, E, R> =
         terms.holdUntil === "headers"
           ? way.client.execute(request)
@@ -145,26 +186,33 @@ export class Exchange<E, R> {
       const counted =
         resendCount === 0 ? execution : Effect.annotateSpans(execution, "http.request.resend_count", resendCount)
       return Effect.matchCauseEffect(start.restore(counted), {
-        onSuccess: (response) => this.received(start, response, scope, deadlineMillis),
-        onFailure: (cause) => this.failed(start, cause, scope)
+        onSuccess: (response) => this.received(start, response, sent),
+        onFailure: (cause) => this.failed(start, cause, sent)
       })
     })
   }
 
   private received(
-    { fiber, hold, restore }: Start,
+    { fiber, hold, remaining, restore }: Start,
     response: HttpClientResponse.HttpClientResponse,
-    scope: Scope.CloseableScope,
-    deadlineMillis: number
+    sent: Sent
   ): Effect.Effect<HeldResponse> {
     const { terms, way } = this
     const { headers } = response
-    const outcome = HttpOutcome.ofResponse(terms.request, { status: response.status, headers }, this.rules(fiber))
+    const outcome = HttpOutcome.ofResponse(
+      terms.request,
+      { status: response.status, headers },
+      this.rules(fiber, sent, response.status)
+    )
     const { bodies, idleMillis } = way
+    const deadlineMillis = Option.match(remaining, {
+      onNone: () => Infinity,
+      onSome: (left) => sent.atMillis + Duration.toMillis(left)
+    })
     const holds =
       terms.holdUntil === "headers"
         ? { abort: abandoned(response), letGo: nothing }
-        : { abort: Scope.close(scope, Exit.void), letGo: hold() }
+        : { abort: closed(sent.scope, response), letGo: hold() }
     const held = new HeldResponse(response, headers, { ...holds, bodies, idleMillis, deadlineMillis }, outcome)
     // Its policies have answered already: nobody waits for it.
     if (this.hasEnded) return Effect.zipRight(held.onClose, Effect.interrupt)
@@ -172,21 +220,24 @@ export class Exchange<E, R> {
     return held.isEmpty && terms.holdUntil === "body" ? Effect.as(restore(held.ended), held) : Exit.succeed(held)
   }
 
-  private failed(
-    { fiber, restore }: Start,
-    cause: Cause.Cause<E>,
-    scope: Scope.CloseableScope
-  ): Effect.Effect<never, E> {
-    const error = Option.filter(Cause.failureOption(cause), HttpClientError.isHttpClientError)
-    if (Option.isSome(error)) judged.set(error.value, HttpOutcome.ofError(error.value, this.rules(fiber)))
-    const end = Effect.zipRight(Scope.close(scope, Exit.void), Exit.failCause(cause))
-    return Option.isSome(error) && error.value._tag === "ResponseError"
-      ? Effect.ensuring(restore(kept(error.value.response)), Scope.close(scope, Exit.void)).pipe(Effect.zipRight(end))
+  private failed({ fiber, restore }: Start, cause: Cause.Cause<E>, sent: Sent): Effect.Effect<never, E> {
+    const error = Option.getOrUndefined(Option.filter(Cause.failureOption(cause), HttpClientError.isHttpClientError))
+    const end = Effect.zipRight(Scope.close(sent.scope, Exit.void), Exit.failCause(cause))
+    if (error === undefined) return end
+    const status = error._tag === "ResponseError" ? error.response.status : undefined
+    // By the request of the call, which is what is made again; a client may have sent another in its place.
+    judged.set(error, HttpOutcome.ofError(error, this.rules(fiber, sent, status), this.terms.request))
+    return error._tag === "ResponseError"
+      ? Effect.zipRight(
+          Effect.onInterrupt(restore(kept(error.response)), () => Scope.close(sent.scope, Exit.void)),
+          end
+        )
       : end
   }
 
-  private rules(fiber: AnyFiber): HttpOutcome.Rules {
+  private rules(fiber: AnyFiber, { atMillis, request }: Sent, status: number | undefined): HttpOutcome.Rules {
     const clock = Context.get(fiber.currentDefaultServices, Clock.Clock)
-    return { ...this.terms.rules, nowMillis: clock.unsafeCurrentTimeMillis() }
+    const deadlineOver = status === 504 && DeadlineHeader.isOver(request, nowMillis(fiber) - atMillis)
+    return { ...this.terms.rules, nowMillis: clock.unsafeCurrentTimeMillis(), deadlineOver }
   }
 }

@@ -6,10 +6,15 @@
  * announced to be small is read as the client itself does, which is fast but shows no progress: it has the time of one
  * silence in all. If nobody reads it at all it is read into memory shortly, so that a caller who looks at the status only
  * does not hold a permit; reading it later still works.
+ *
+ * It is read once, whichever way and by however many: who comes later gets what was read, and who comes while it is being
+ * read waits for that. If the first of several readers is interrupted the body ends, and the others fail with `BodyCutOff`.
+ * Only what was read as a stream cannot be read again.
  */
 import { type Headers, type HttpClientError, type HttpClientResponse, HttpIncomingMessage } from "@effect/platform"
 import { type Chunk, Deferred, Effect, Exit, FiberId, Inspectable, Option, type Scope, Stream } from "effect"
 import { BodyCutOff } from "./BodyCutOff.js"
+import * as Content from "./Content.js"
 import { type AnyFiber, nowMillis, type OpenBodies, type Watched } from "./OpenBodies.js"
 
 /** What a body may hold to be read into memory for nobody, or drained for the sake of its connection. In bytes. */
@@ -36,25 +41,6 @@ export type Read<A> = Effect.Effect<A, HttpClientError.ResponseError>
 /** Gives the next chunk, or no error at the end. */
 type Pull = Effect.Effect<Chunk.Chunk<Uint8Array>, Option.Option<HttpClientError.ResponseError>>
 
-const announcedBytes = (
-  { request, status }: HttpClientResponse.HttpClientResponse,
-  headers: Headers.Headers
-): number => {
-  if (request.method === "HEAD" || status === 204 || status === 304) return 0
-  const length = headers["content-length"]
-  return length !== undefined && /^\d{1,15}$/.test(length) ? Number(length) : Infinity
-}
-
-const joined = (parts: ReadonlyArray<Uint8Array>): Uint8Array => {
-  const whole = new Uint8Array(parts.reduce((length, part) => length + part.length, 0))
-  let at = 0
-  for (const part of parts) {
-    whole.set(part, at)
-    at += part.length
-  }
-  return whole
-}
-
 /** Mutable: each change is one synchronous step. */
 export abstract class HeldBody extends Inspectable.Class implements Watched {
   dueMillis = Infinity
@@ -62,11 +48,12 @@ export abstract class HeldBody extends Inspectable.Class implements Watched {
   private silentMillis = Infinity
   private unreadMillis = Infinity
   private isBeingRead = false
+  private isStreamed = false
   private isAtEnd = false
   private cutOff: BodyCutOff | undefined = undefined
   private readonly announced: number
   /** The whole body, or the reading of it. */
-  private whole: Deferred.Deferred<Uint8Array, HttpClientError.ResponseError> | undefined = undefined
+  private whole: Deferred.Deferred<Content.Content, HttpClientError.ResponseError> | undefined = undefined
 
   constructor(
     readonly original: HttpClientResponse.HttpClientResponse,
@@ -74,7 +61,7 @@ export abstract class HeldBody extends Inspectable.Class implements Watched {
     private readonly holds: Holdings
   ) {
     super()
-    this.announced = announcedBytes(original, headers)
+    this.announced = Content.announcedBytes(original, headers)
   }
 
   /** What a reader gets that could not read. */
@@ -87,8 +74,8 @@ export abstract class HeldBody extends Inspectable.Class implements Watched {
 
   /** Waits until the client knows that there is no body. */
   get ended(): Effect.Effect<void> {
-    const nothing = Deferred.unsafeMake<Uint8Array, HttpClientError.ResponseError>(FiberId.none)
-    Deferred.unsafeDone(nothing, Exit.succeed(new Uint8Array()))
+    const nothing = Deferred.unsafeMake<Content.Content, HttpClientError.ResponseError>(FiberId.none)
+    Deferred.unsafeDone(nothing, Exit.succeed(Content.ofText("")))
     return Effect.map(Effect.exit(this.original.text), () => {
       this.whole = nothing
       this.end()
@@ -128,7 +115,7 @@ export abstract class HeldBody extends Inspectable.Class implements Watched {
       this.silentMillis = silentMillis
       this.dueMillis = Math.min(silentMillis, this.holds.deadlineMillis)
     }
-    return Effect.asVoid(Effect.forkDaemon(Effect.exit(this.readWhole(since))))
+    return Effect.asVoid(Effect.forkDaemon(Effect.exit(this.readWhole(() => this.collected, since))))
   }
 
   /** Ends the body with its client. */
@@ -154,10 +141,17 @@ export abstract class HeldBody extends Inspectable.Class implements Watched {
 
   /** Lets the connection be used again if what is left of a small body comes at once, and ends it otherwise. */
   get discard(): Effect.Effect<void> {
+    return this.discardedWithin(patienceMillis)
+  }
+
+  /** The same, where less time may be spent on it. */
+  discardedWithin(millis: number): Effect.Effect<void> {
     return Effect.suspend(() => {
       if (this.hasEnded) return Effect.void
       const drained =
-        this.announced > smallBytes ? Effect.void : Effect.timeoutOption(Effect.exit(this.bytes), patienceMillis)
+        this.announced > smallBytes
+          ? Effect.void
+          : Effect.timeoutOption(Effect.exit(this.content), Math.min(patienceMillis, Math.ceil(millis)))
       return Effect.ensuring(
         drained,
         Effect.suspend(() => this.cut("discarded"))
@@ -165,17 +159,21 @@ export abstract class HeldBody extends Inspectable.Class implements Watched {
     })
   }
 
-  private get refusal(): HttpClientError.ResponseError | undefined {
+  private get wasCutOff(): HttpClientError.ResponseError | undefined {
     return this.cutOff && this.failed(this.cutOff, this.cutOff.message)
+  }
+
+  /** Why nobody can begin to read the body. */
+  private get refusal(): HttpClientError.ResponseError | undefined {
+    return (
+      this.wasCutOff ?? (this.isStreamed ? this.failed(undefined, "the body was read as a stream before") : undefined)
+    )
   }
 
   /** Runs what reads the body to its end. */
   private reading<A>(read: Read<A>, since: (now: number) => void): Read<A> {
     return Effect.uninterruptibleMask((restore) =>
       Effect.withFiberRuntime<A, HttpClientError.ResponseError>((fiber) => {
-        const { refusal } = this
-        if (refusal !== undefined) return Exit.fail(refusal)
-        if (this.hasEnded) return restore(read)
         this.isBeingRead = true
         since(nowMillis(fiber))
         return Effect.matchCauseEffect(restore(read), {
@@ -184,11 +182,8 @@ export abstract class HeldBody extends Inspectable.Class implements Watched {
             return Exit.succeed(value)
           },
           onFailure: (cause) => {
-            const { refusal: cutOff } = this
-            return Effect.zipRight(
-              this.cut("discarded"),
-              cutOff === undefined ? Exit.failCause(cause) : Exit.fail(cutOff)
-            )
+            const { wasCutOff } = this
+            return Effect.zipRight(this.cut("discarded"), wasCutOff ? Exit.fail(wasCutOff) : Exit.failCause(cause))
           }
         })
       })
@@ -197,31 +192,34 @@ export abstract class HeldBody extends Inspectable.Class implements Watched {
 
   private readonly anew = (now: number): void => this.waiting(now)
 
-  /** Reads with the client's own `quick`, where that is as good, else from memory. */
-  protected read<A>(quick: () => Read<A>, ofBytes: (bytes: Uint8Array) => A): Read<A> {
-    return Effect.suspend(() =>
-      this.whole === undefined && this.announced <= smallBytes
-        ? this.reading(quick(), this.anew)
-        : Effect.map(this.bytes, ofBytes)
-    )
+  /** Reads with the client's own `quick`, where that is as good, else in chunks. */
+  protected read(quick: () => Read<Content.Content>): Read<Content.Content> {
+    return this.readWhole(() => (this.announced <= smallBytes ? quick() : this.collected), this.anew)
   }
 
-  /** The whole body, read once. */
-  protected get bytes(): Read<Uint8Array> {
-    return this.readWhole(this.anew)
+  /** The whole body, read in chunks. */
+  private get content(): Read<Content.Content> {
+    return this.readWhole(() => this.collected, this.anew)
   }
 
   /** Reads the body into memory, once; `since` says from when its silence counts. */
-  private readWhole(since: (now: number) => void): Read<Uint8Array> {
+  private readWhole(read: () => Read<Content.Content>, since: (now: number) => void): Read<Content.Content> {
     return Effect.suspend(() => {
       if (this.whole !== undefined) return Deferred.await(this.whole)
-      const whole = Deferred.unsafeMake<Uint8Array, HttpClientError.ResponseError>(FiberId.none)
+      const { refusal } = this
+      if (refusal !== undefined) return Exit.fail(refusal)
+      const whole = Deferred.unsafeMake<Content.Content, HttpClientError.ResponseError>(FiberId.none)
       this.whole = whole
-      return Effect.onExit(this.reading(this.collected, since), (exit) => Deferred.done(whole, exit))
+      return Effect.onExit(this.reading(read(), since), (exit) => {
+        // That its reader was interrupted is nothing to others.
+        const { wasCutOff } = this
+        Deferred.unsafeDone(whole, Exit.isInterrupted(exit) && wasCutOff ? Exit.fail(wasCutOff) : exit)
+        return Effect.void
+      })
     })
   }
 
-  private get collected(): Read<Uint8Array> {
+  private get collected(): Read<Content.Content> {
     return Effect.scoped(
       Effect.gen(this, function* () {
         const most = Option.getOrElse(yield* HttpIncomingMessage.MaxBodySize, () => Infinity)
@@ -236,7 +234,7 @@ export abstract class HeldBody extends Inspectable.Class implements Watched {
         let length = 0
         for (;;) {
           const next = yield* pull
-          if (Option.isNone(next)) return joined(parts)
+          if (Option.isNone(next)) return Content.ofParts(parts)
           for (const part of next.value) {
             parts.push(part)
             length += part.length
@@ -266,20 +264,21 @@ export abstract class HeldBody extends Inspectable.Class implements Watched {
   private ending(end: Option.Option<HttpClientError.ResponseError>): Option.Option<HttpClientError.ResponseError> {
     const failure = Option.filter(end, ({ reason }) => reason !== "EmptyBody")
     this.isAtEnd = Option.isNone(failure)
-    return Option.map(failure, (error) => this.refusal ?? error)
+    return Option.map(failure, (error) => this.wasCutOff ?? error)
   }
 
   /** The body as it comes; what is not read of it is discarded. */
   protected get chunks(): Stream.Stream<Uint8Array, HttpClientError.ResponseError> {
     return Stream.suspend(() => {
-      if (this.whole !== undefined) return Stream.fromEffect(this.bytes)
+      if (this.whole !== undefined) return Stream.fromEffect(Effect.map(this.content, ({ bytes }) => bytes()))
       const { refusal } = this
       if (refusal !== undefined) return Stream.fail(refusal)
       const begun = Effect.withFiberRuntime<void>((fiber) => {
-        this.isBeingRead = true
         this.waiting(nowMillis(fiber))
         return Effect.void
       })
+      this.isBeingRead = true
+      this.isStreamed = true
       const pulls = Stream.unwrapScoped(Effect.zipRight(begun, Effect.map(this.pull, Stream.repeatEffectChunkOption)))
       return Stream.ensuring(
         pulls,

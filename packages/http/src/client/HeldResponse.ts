@@ -12,9 +12,8 @@ import {
 } from "@effect/platform"
 import type { Outcome } from "@effect-resilience/core"
 import { Effect, type Option, Predicate, type Stream } from "effect"
+import * as Content from "./Content.js"
 import { HeldBody, type Holdings, type Read } from "./HeldBody.js"
-
-const text = (bytes: Uint8Array): string => new TextDecoder().decode(bytes)
 
 export class HeldResponse extends HeldBody implements HttpClientResponse.HttpClientResponse {
   readonly [HttpClientResponse.TypeId]: HttpClientResponse.TypeId = HttpClientResponse.TypeId
@@ -43,7 +42,8 @@ export class HeldResponse extends HeldBody implements HttpClientResponse.HttpCli
   }
 
   get text(): Read<string> {
-    return this.read(() => this.original.text, text)
+    const quick = () => Effect.map(this.original.text, Content.ofText)
+    return Effect.map(this.read(quick), ({ text }) => text())
   }
   get json(): Read<unknown> {
     return this.decoded((body): unknown => (body === "" ? null : JSON.parse(body)))
@@ -52,10 +52,8 @@ export class HeldResponse extends HeldBody implements HttpClientResponse.HttpCli
     return this.decoded((body) => UrlParams.fromInput(new URLSearchParams(body)))
   }
   get arrayBuffer(): Read<ArrayBuffer> {
-    return this.read(
-      () => this.original.arrayBuffer,
-      (bytes) => new Uint8Array(bytes).buffer
-    )
+    const quick = () => Effect.map(this.original.arrayBuffer, (body) => Content.ofBytes(new Uint8Array(body)))
+    return Effect.map(this.read(quick), ({ bytes }) => new Uint8Array(bytes()).buffer)
   }
   get formData(): Read<FormData> {
     const type = this.headers["content-type"]

@@ -12,7 +12,8 @@ import { isReplayable } from "../HttpOutcome.js"
 import { HeldResponse } from "./HeldResponse.js"
 import * as Origin from "./Origin.js"
 
-const redirecting: ReadonlySet<number> = new Set([301, 302, 303, 307, 308])
+/** The statuses that redirect. */
+export const redirecting: ReadonlySet<number> = new Set([301, 302, 303, 307, 308])
 
 /** What another origin does not get. */
 const confidential: ReadonlyArray<string> = [
@@ -60,7 +61,8 @@ const next = (
     )
   })
 
-const released = (response: HttpClientResponse.HttpClientResponse): Effect.Effect<void> =>
+/** Discards the body of an answer that nobody gets. */
+export const released = (response: HttpClientResponse.HttpClientResponse): Effect.Effect<void> =>
   response instanceof HeldResponse
     ? response.discard
     : Effect.asVoid(Effect.timeoutOption(Effect.exit(Stream.runDrain(response.stream)), 1))

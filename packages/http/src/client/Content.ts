@@ -1,0 +1,40 @@
+/**
+ * What a body consists of, as it was read: as text or as bytes, whichever the client was asked for first.
+ */
+import type { Headers, HttpClientResponse } from "@effect/platform"
+
+/** A whole body. */
+export interface Content {
+  readonly text: () => string
+  readonly bytes: () => Uint8Array
+}
+
+/** The content of these bytes. */
+export const ofBytes = (bytes: Uint8Array): Content => ({
+  text: () => new TextDecoder().decode(bytes),
+  bytes: () => bytes
+})
+
+/** The content of what a client has decoded. */
+export const ofText = (text: string): Content => ({ text: () => text, bytes: () => new TextEncoder().encode(text) })
+
+/** The content of parts that came one after the other. */
+export const ofParts = (parts: ReadonlyArray<Uint8Array>): Content => {
+  const whole = new Uint8Array(parts.reduce((length, part) => length + part.length, 0))
+  let at = 0
+  for (const part of parts) {
+    whole.set(part, at)
+    at += part.length
+  }
+  return ofBytes(whole)
+}
+
+/** How long a body is by the headers; Infinity where they do not say. In bytes. */
+export const announcedBytes = (
+  { request, status }: HttpClientResponse.HttpClientResponse,
+  headers: Headers.Headers
+): number => {
+  if (request.method === "HEAD" || status === 204 || status === 304) return 0
+  const length = headers["content-length"]
+  return length !== undefined && /^\d{1,15}$/.test(length) ? Number(length) : Infinity
+}

@@ -1,0 +1,133 @@
+/** Who may read the body of a response, and what becomes of the others when one of several readers goes. */
+import { Backoff } from "@effect-resilience/core"
+import { ResilientHttpClient } from "@effect-resilience/http"
+import { HttpClient, HttpClientRequest, type HttpClientResponse } from "@effect/platform"
+import { describe, expect, it } from "@effect/vitest"
+import { Cause, Effect, Exit, Fiber, Stream, TestClock } from "effect"
+import { type Answer, ScriptedClient } from "../support/ScriptedClient.js"
+
+const at = "http://a.example/x"
+const large = { "content-length": "100000" }
+
+const answered = (answer: Answer, options?: ResilientHttpClient.Options) =>
+  Effect.gen(function* () {
+    const scripted = new ScriptedClient(answer)
+    const client = yield* ResilientHttpClient.protect(scripted.client, "a", options)
+    return { scripted, response: yield* client.get(at) }
+  })
+
+/** What a reader got: the error, and why the body was cut off, if that is why; an interruption is none. */
+const told = (exit: Exit.Exit<unknown, unknown>) =>
+  Exit.match(exit, {
+    onSuccess: () => "read",
+    onFailure: (cause) => {
+      const error = Cause.squash(cause)
+      if (Cause.isInterrupted(cause)) return "interrupted"
+      return error instanceof Error ? error.message.replace(/ \(200 .*/, "") : String(error)
+    }
+  })
+
+type Response = HttpClientResponse.HttpClientResponse
+const ways: Record<string, (response: Response) => Effect.Effect<string, unknown>> = {
+  text: (response) => response.text,
+  arrayBuffer: (response) => Effect.map(response.arrayBuffer, (body) => new TextDecoder().decode(body)),
+  json: (response) => Effect.map(response.json, (value) => JSON.stringify(value)),
+  stream: (response) => Stream.mkString(Stream.decodeText(response.stream))
+}
+
+describe("the readers of a body", () => {
+  it.scoped("get the same one after the other, whichever way, except after a stream", () =>
+    Effect.gen(function* () {
+      for (const headers of [{}, large]) {
+        for (const [first, one] of Object.entries(ways)) {
+          for (const [second, other] of Object.entries(ways)) {
+            const { response, scripted } = yield* answered({ body: "[1]", headers })
+            expect([first, yield* one(response)]).toEqual([first, "[1]"])
+            const again = yield* Effect.exit(other(response))
+            const expected = first === "stream" ? "Decode: the body was read as a stream before" : "read"
+            expect([first, second, told(again)]).toEqual([first, second, expected])
+            if (first !== "stream") expect(again).toEqual(Exit.succeed("[1]"))
+            expect([scripted.open.size, scripted.aborted]).toEqual([0, []])
+          }
+        }
+      }
+    })
+  )
+
+  it.scoped("get the same at the same time, and a second stream does not end the first", () =>
+    Effect.gen(function* () {
+      for (const headers of [{}, large]) {
+        const { response, scripted } = yield* answered({ body: "[1]", headers })
+        const all = [ways.text, ways.arrayBuffer, ways.text, ways.stream].map((way) => way?.(response) ?? Effect.never)
+        expect(yield* Effect.all(all, { concurrency: "unbounded" })).toEqual(["[1]", "[1]", "[1]", "[1]"])
+        expect(scripted.aborted).toEqual([])
+      }
+      let release = () => {}
+      const gate = Effect.as(
+        Effect.promise(() => new Promise<void>((resolve) => (release = resolve))),
+        "b"
+      )
+      const { response } = yield* answered({ body: [Effect.succeed("a"), gate] })
+      const first = yield* Effect.fork(Stream.mkString(Stream.decodeText(response.stream)))
+      yield* Effect.promise(() => new Promise((resolve) => setTimeout(resolve, 5)))
+      expect(told(yield* Effect.exit(Stream.runDrain(response.stream)))).toContain("read as a stream before")
+      release()
+      expect(yield* Fiber.join(first)).toBe("ab")
+    })
+  )
+
+  it.scoped("hear that it was cut off when the one before them was interrupted, and are not interrupted", () =>
+    Effect.gen(function* () {
+      for (const headers of [{}, large]) {
+        const { response, scripted } = yield* answered({ body: "hang", headers })
+        const first = yield* Effect.fork(response.text)
+        yield* TestClock.adjust("1 millis")
+        const meanwhile = yield* Effect.fork(response.text)
+        yield* TestClock.adjust("1 millis")
+        yield* Fiber.interrupt(first)
+        expect(told(yield* Fiber.await(meanwhile))).toBe("Decode: The body was cut off (discarded)")
+        expect(told(yield* Effect.exit(response.json))).toBe("Decode: The body was cut off (discarded)")
+        expect(told(yield* Effect.exit(Stream.runDrain(response.stream)))).toBe(
+          "Decode: The body was cut off (discarded)"
+        )
+        expect(scripted.open.size).toBe(0)
+      }
+    })
+  )
+
+  it.scoped("do not wait for ever where the client has sent another request than it was given", () =>
+    Effect.gen(function* () {
+      for (const headers of [{}, large]) {
+        const scripted = new ScriptedClient({ body: "hang", headers })
+        const changing = HttpClient.transform(scripted.client, (_, request) =>
+          scripted.client.execute(HttpClientRequest.setHeader(request, "X-Signed", "1"))
+        )
+        const client = yield* ResilientHttpClient.protect(changing, "a", { bodyIdle: "5 seconds" })
+        const nested = yield* ResilientHttpClient.protect(client, "b", { bodyIdle: "3 seconds" })
+        for (const each of [client, nested]) {
+          const response = yield* each.get(at)
+          const reader = yield* Effect.fork(response.text)
+          yield* TestClock.adjust(each === client ? "5 seconds" : "3 seconds")
+          expect(told(yield* Fiber.await(reader))).toBe("Decode: The body was cut off (silent)")
+          expect(scripted.open.size).toBe(0)
+        }
+      }
+    })
+  )
+})
+
+describe("what is left of an answer that is repeated", () => {
+  it.scoped("takes a tenth of the next attempt at most", () =>
+    Effect.gen(function* () {
+      const scripted = new ScriptedClient({ status: 503, body: "hang" }, {})
+      const client = yield* ResilientHttpClient.protect(scripted.client, "a", {
+        timeout: "50 millis",
+        retry: { maxRetries: 1, backoff: Backoff.constant("1 millis") }
+      })
+      const call = yield* Effect.fork(client.get(at))
+      yield* Effect.repeatN(TestClock.adjust("1 millis"), 6)
+      expect(scripted.requests).toHaveLength(2)
+      expect((yield* Fiber.join(call)).status).toBe(200)
+    })
+  )
+})
