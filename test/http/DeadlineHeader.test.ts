@@ -1,5 +1,5 @@
-import { Deadline, InvalidOptions } from "@effect-resilience/core"
-import { DeadlineHeader } from "@effect-resilience/http"
+import { Backoff, Deadline, InvalidOptions } from "@effect-resilience/core"
+import { DeadlineHeader, ResilientHttpClient } from "@effect-resilience/http"
 import {
   Headers,
   HttpBody,
@@ -9,9 +9,10 @@ import {
   HttpServerResponse
 } from "@effect/platform"
 import { describe, expect, it } from "@effect/vitest"
-import { Effect, Option, TestClock } from "effect"
+import { Effect, Fiber, Option, TestClock } from "effect"
 import { ask, type Asking } from "../support/Asked.js"
 import { heard } from "../support/Play.js"
+import { ScriptedClient } from "../support/ScriptedClient.js"
 
 const parsed = (headers: Record<string, string>) => {
   const { malformed, millis } = DeadlineHeader.parse(Headers.fromInput(headers))
@@ -145,6 +146,28 @@ describe("sending a deadline", () => {
     })
   )
 
+  it.scoped("does so for every attempt of a protected client, by its own limits, at the origins that are named", () =>
+    Effect.gen(function* () {
+      const late = { status: 503, after: Effect.sleep("400 millis") }
+      const scripted = new ScriptedClient(late, { status: 200 })
+      const client = yield* ResilientHttpClient.protect(scripted.client, "stock", {
+        timeout: "900 millis",
+        deadline: "1 second",
+        retry: { maxRetries: 1, backoff: Backoff.constant("100 millis") },
+        beforeAttempt: DeadlineHeader.beforeAttempt({ origins })
+      })
+      const carried = () => scripted.requests.splice(0).map(({ headers }) => headers["x-request-timeout-ms"])
+      const call = yield* Effect.fork(client.execute(request))
+      yield* TestClock.adjust("600 millis")
+      yield* Fiber.join(call)
+      expect(carried()).toEqual(["895", "495"])
+      yield* client.execute(request).pipe(Deadline.protect("300 millis"))
+      yield* client.execute(request).pipe(ResilientHttpClient.override({ timeout: "200 millis" }))
+      yield* client.get("https://other.example", { headers: { "x-request-timeout-ms": "1" } })
+      expect(carried()).toEqual(["295", "195", undefined])
+    })
+  )
+
   it("refuses options that cannot be meant", () => {
     const problems = (make: () => unknown) => {
       try {
@@ -167,6 +190,7 @@ describe("sending a deadline", () => {
         origin
       ).toEqual(["origins"])
     expect(problems(() => DeadlineHeader.send({ origins: ["x"], margin: -1 }))).toEqual(["origins", "margin"])
+    expect(problems(() => DeadlineHeader.beforeAttempt({ origins, margin: -1 }))).toEqual(["margin"])
     expect(problems(() => DeadlineHeader.client(HttpClient.make(Effect.die), { origins, timeout: 0 }))).toEqual([
       "timeout"
     ])

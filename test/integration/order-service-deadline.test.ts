@@ -69,9 +69,13 @@ describe("the deadline of the order service's caller", () => {
   it.scopedLive("reaches every dependency: none is told more than the caller waits", () =>
     Effect.gen(function* () {
       const { send, told } = yield* started({ TRUSTED_CALLERS: "127.0.0.1" })
-      expect((yield* send(order, 400)).status).toBe(201)
+      // The first of each runs code that nothing has run before, which takes its time.
+      yield* send(order, 10_000)
+      yield* send(page, 10_000)
+      told.clear()
+      expect((yield* send(order, 800)).status).toBe(201)
       expect((yield* send(page, 300)).status).toBe(200)
-      for (const path of ["reservations", "charges"]) expect(told.get(path)).toBeLessThanOrEqual(350)
+      for (const path of ["reservations", "charges"]) expect(told.get(path)).toBeLessThanOrEqual(750)
       for (const path of ["stock", "products", "prices", "reviews", "recommendations"]) {
         expect(told.get(path)).toBeLessThanOrEqual(300)
       }

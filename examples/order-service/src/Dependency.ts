@@ -5,10 +5,11 @@
  * It has no timeout, no retry and no limit of its own: those are the policy's, in a Layer of its own.
  */
 import { Outcome } from "@effect-resilience/core"
-import { DeadlineHeader, HttpOutcome, RetryAfter } from "@effect-resilience/http"
+import { DeadlineHeader, HttpOutcome } from "@effect-resilience/http"
 import {
   FileSystem,
   HttpClient,
+  type HttpClientError,
   HttpClientRequest,
   HttpIncomingMessage,
   type HttpClientResponse
@@ -38,6 +39,13 @@ const noRefusal = (): Option.Option<never> => Option.none()
 
 const largestAnswer = Option.some(FileSystem.Size(1024 * 1024))
 
+/**
+ * Nothing here is harmed by being done twice (reads, reservations by order, charges and notices by key), so whatever a
+ * repetition may help is repeated. A 500, which says that the work may have been done and only its answer was lost, is as
+ * good as after a read.
+ */
+const harmless: HttpOutcome.Rules = { repeatable: true, statuses: { 500: { repeated: "repeatable" } } }
+
 const failureOf = (dependency: string) => (reason: string, outcome: Outcome.Outcome) =>
   new DependencyFailed({ dependency, reason, [Outcome.OutcomeTypeId]: outcome })
 
@@ -54,19 +62,20 @@ export const make = (name: string, url: Config.Config<string>) =>
     )
 
     const failed = failureOf(name)
-    const unreachable = () => failed("no answer", Outcome.failure({ transient: true }))
     const unreadable = () => failed("an answer that is not as agreed", Outcome.failure({ transient: false }))
+    // The policy lasts until the body has been read, so a connection that is lost in it counts as one lost before it.
+    const brokenOff = () => failed("no whole answer", Outcome.failure({ transient: true }))
+
+    const unreachable = (error: HttpClientError.HttpClientError) =>
+      failed("no answer", HttpOutcome.ofError(error, harmless))
 
     const refused = (response: HttpClientResponse.HttpClientResponse) =>
-      Effect.map(Clock.currentTimeMillis, (now) => {
-        const retryAfter = Option.flatMap(Option.fromNullable(response.headers["retry-after"]), (header) =>
-          RetryAfter.parse(header, now)
+      Effect.map(Clock.currentTimeMillis, (nowMillis) =>
+        failed(
+          `status ${response.status}`,
+          HttpOutcome.ofResponse(response.request, response, { ...harmless, nowMillis })
         )
-        // A 500 says that the work may have been done and only its answer was lost. Nothing here is harmed by being done
-        // twice (reads, reservations by order, charges and notices by key), so it is as good as after a read.
-        const details = { reads: true, retryAfter: Option.getOrUndefined(retryAfter) }
-        return failed(`status ${response.status}`, HttpOutcome.fromStatus(response.status, details))
-      })
+      )
 
     const body = <E>(
       request: HttpClientRequest.HttpClientRequest,
@@ -77,7 +86,7 @@ export const make = (name: string, url: Config.Config<string>) =>
         Effect.flatMap((response) =>
           response.text.pipe(
             HttpIncomingMessage.withMaxBodySize(largestAnswer),
-            Effect.mapError(unreachable),
+            Effect.mapError(brokenOff),
             Effect.flatMap((text): Effect.Effect<string, DependencyFailed | E> => {
               if (response.status >= 200 && response.status < 300) return Effect.succeed(text)
               return Option.match(refusal(response.status, text), {

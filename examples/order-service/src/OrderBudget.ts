@@ -26,4 +26,6 @@ export const layer = Layer.scoped(
 )
 
 /** No budget: whoever waits, waits as long as the slowest dependency. */
-export const layerNone = Layer.succeed(OrderBudget, { protect: (self) => self })
+export const layerNone = Layer.succeed(OrderBudget, {
+  protect: <A, E, R>(self: Effect.Effect<A, E, R>) => self
+})

@@ -13,6 +13,8 @@
 import { Headers, HttpClient, HttpClientRequest, type HttpIncomingMessage, HttpServerRequest } from "@effect/platform"
 import { Deadline, InvalidOptions, Telemetry } from "@effect-resilience/core"
 import { Duration, Effect, Either, Option } from "effect"
+import type { BeforeAttempt } from "./client/Attempt.js"
+import { removeHeader } from "./client/RemoveHeader.js"
 
 /** The header that is sent. */
 export const headerName = "x-request-timeout-ms"
@@ -131,17 +133,26 @@ const chosen = (origins: SendOptions["origins"]): InvalidOptions.Checked<(url: U
         return (url) => set.has(url.origin)
       })
 
-/** The request without the header, which it may have from a redirect or from a request that it was copied from. */
-const without = (request: HttpClientRequest.HttpClientRequest): HttpClientRequest.HttpClientRequest => {
-  if (!Headers.has(request.headers, headerName)) return request
-  const bare = HttpClientRequest.get(request.url).pipe(
-    HttpClientRequest.setMethod(request.method),
-    HttpClientRequest.setUrlParams(request.urlParams),
-    HttpClientRequest.setBody(request.body),
-    HttpClientRequest.setHeaders(Headers.remove(request.headers, headerName))
+const putting = (policy: string, options: SendOptions) => {
+  const checked = InvalidOptions.every({
+    isNamed: chosen(options.origins),
+    marginMillis: InvalidOptions.span("margin", options.margin ?? 5, 0)
+  })
+  const { isNamed, marginMillis } = Either.getOrThrowWith(
+    checked,
+    (problems) => new InvalidOptions.InvalidOptions({ policy, problems })
   )
-  return Option.match(request.hash, { onNone: () => bare, onSome: (hash) => HttpClientRequest.setHash(bare, hash) })
+  return (request: HttpClientRequest.HttpClientRequest, timeoutMillis: number, remainingMillis: number) =>
+    Option.exists(HttpClientRequest.toUrl(request), isNamed)
+      ? Option.match(print({ timeoutMillis, remainingMillis, marginMillis }), {
+          onNone: () => request,
+          onSome: (value) => HttpClientRequest.setHeader(request, headerName, value)
+        })
+      : // It may have the header from a redirect or from a request that it was copied from.
+        removeHeader(request, headerName)
 }
+
+const toMillis = Option.match({ onNone: () => Infinity, onSome: Duration.toMillis })
 
 /**
  * What puts the header on requests: for each attempt anew, since each has less left. Requests to other origins lose it,
@@ -162,23 +173,26 @@ const without = (request: HttpClientRequest.HttpClientRequest): HttpClientReques
  * ```
  */
 export const send = (options: SendOptions): Send => {
-  const checked = InvalidOptions.every({
-    isNamed: chosen(options.origins),
-    marginMillis: InvalidOptions.span("margin", options.margin ?? 5, 0)
-  })
-  const { isNamed, marginMillis } = Either.getOrThrowWith(
-    checked,
-    (problems) => new InvalidOptions.InvalidOptions({ policy: "DeadlineHeader.send", problems })
-  )
+  const put = putting("DeadlineHeader.send", options)
   return (request, timeoutMillis = Infinity) =>
-    Effect.map(Deadline.remaining, (remaining) => {
-      if (!Option.exists(HttpClientRequest.toUrl(request), isNamed)) return without(request)
-      const remainingMillis = Option.match(remaining, { onNone: () => Infinity, onSome: Duration.toMillis })
-      return Option.match(print({ timeoutMillis, remainingMillis, marginMillis }), {
-        onNone: () => request,
-        onSome: (value) => HttpClientRequest.setHeader(request, headerName, value)
-      })
-    })
+    Effect.map(Deadline.remaining, (remaining) => put(request, timeoutMillis, toMillis(remaining)))
+}
+
+/**
+ * The same as an option of `ResilientHttpClient`, which knows the limit of each attempt and what is left of its call.
+ * Throws `InvalidOptions` if an option is out of range.
+ *
+ * @example
+ * ```ts
+ * import { DeadlineHeader, type ResilientHttpClient } from "@effect-resilience/http"
+ *
+ * const beforeAttempt = DeadlineHeader.beforeAttempt({ origins: ["https://stock.example"] })
+ * const options: ResilientHttpClient.Options = { timeout: "900 millis", beforeAttempt }
+ * ```
+ */
+export const beforeAttempt = (options: SendOptions): BeforeAttempt => {
+  const put = putting("DeadlineHeader.beforeAttempt", options)
+  return (request, { remaining, timeout }) => put(request, toMillis(timeout), toMillis(remaining))
 }
 
 /**

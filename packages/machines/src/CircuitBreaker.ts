@@ -142,17 +142,12 @@ export const elapse = (
 }
 
 /** What `acquire` grants at `nowMillis` while the circuit is closed, when that changes nothing. */
-export const granted = ({ generation }: Closed, nowMillis: number): Permit => ({ generation, startedMillis: nowMillis })
+export const granted = ({ generation }: State, nowMillis: number): Permit => ({ generation, startedMillis: nowMillis })
 
-const admit = (state: State, nowMillis: number): readonly [Admitted, State] => {
-  const permit = { generation: state.generation, startedMillis: nowMillis }
-  return state._tag === "HalfOpen"
-    ? [
-        { _tag: "Admitted", permit },
-        { ...state, probing: [...state.probing, nowMillis] }
-      ]
-    : [{ _tag: "Admitted", permit }, state]
-}
+const admit = (state: State, nowMillis: number): readonly [Admitted, State] => [
+  { _tag: "Admitted", permit: granted(state, nowMillis) },
+  state._tag === "HalfOpen" ? { ...state, probing: [...state.probing, nowMillis] } : state
+]
 
 /** Why this state lets nothing through at `nowMillis`; undefined if it lets a call through. */
 const refusal = (config: Config, state: State, nowMillis: number): Rejected | undefined => {
