@@ -154,7 +154,7 @@ describe("sending a deadline", () => {
         timeout: "900 millis",
         deadline: "1 second",
         retry: { maxRetries: 1, backoff: Backoff.constant("100 millis") },
-        beforeAttempt: DeadlineHeader.beforeAttempt({ origins })
+        deadlineHeader: { origins }
       })
       const carried = () => scripted.requests.splice(0).map(({ headers }) => headers["x-request-timeout-ms"])
       const call = yield* Effect.fork(client.execute(request))
@@ -190,7 +190,6 @@ describe("sending a deadline", () => {
         origin
       ).toEqual(["origins"])
     expect(problems(() => DeadlineHeader.send({ origins: ["x"], margin: -1 }))).toEqual(["origins", "margin"])
-    expect(problems(() => DeadlineHeader.beforeAttempt({ origins, margin: -1 }))).toEqual(["margin"])
     expect(problems(() => DeadlineHeader.client(HttpClient.make(Effect.die), { origins, timeout: 0 }))).toEqual([
       "timeout"
     ])

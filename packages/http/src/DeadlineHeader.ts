@@ -13,7 +13,6 @@
 import { Headers, HttpClient, HttpClientRequest, type HttpIncomingMessage, HttpServerRequest } from "@effect/platform"
 import { Deadline, InvalidOptions, Telemetry } from "@effect-resilience/core"
 import { Duration, Effect, Either, Option } from "effect"
-import type { BeforeAttempt } from "./client/Attempt.js"
 import { removeHeader } from "./client/RemoveHeader.js"
 
 /** The header that is sent. */
@@ -133,27 +132,6 @@ const chosen = (origins: SendOptions["origins"]): InvalidOptions.Checked<(url: U
         return (url) => set.has(url.origin)
       })
 
-const putting = (policy: string, options: SendOptions) => {
-  const checked = InvalidOptions.every({
-    isNamed: chosen(options.origins),
-    marginMillis: InvalidOptions.span("margin", options.margin ?? 5, 0)
-  })
-  const { isNamed, marginMillis } = Either.getOrThrowWith(
-    checked,
-    (problems) => new InvalidOptions.InvalidOptions({ policy, problems })
-  )
-  return (request: HttpClientRequest.HttpClientRequest, timeoutMillis: number, remainingMillis: number) =>
-    Option.exists(HttpClientRequest.toUrl(request), isNamed)
-      ? Option.match(print({ timeoutMillis, remainingMillis, marginMillis }), {
-          onNone: () => request,
-          onSome: (value) => HttpClientRequest.setHeader(request, headerName, value)
-        })
-      : // It may have the header from a redirect or from a request that it was copied from.
-        removeHeader(request, headerName)
-}
-
-const toMillis = Option.match({ onNone: () => Infinity, onSome: Duration.toMillis })
-
 /**
  * What puts the header on requests: for each attempt anew, since each has less left. Requests to other origins lose it,
  * whoever put it there; one without any limit stays as it is. Throws `InvalidOptions` if an option is out of range.
@@ -173,26 +151,24 @@ const toMillis = Option.match({ onNone: () => Infinity, onSome: Duration.toMilli
  * ```
  */
 export const send = (options: SendOptions): Send => {
-  const put = putting("DeadlineHeader.send", options)
+  const checked = InvalidOptions.every({
+    isNamed: chosen(options.origins),
+    marginMillis: InvalidOptions.span("margin", options.margin ?? 5, 0)
+  })
+  const { isNamed, marginMillis } = Either.getOrThrowWith(
+    checked,
+    (problems) => new InvalidOptions.InvalidOptions({ policy: "DeadlineHeader.send", problems })
+  )
   return (request, timeoutMillis = Infinity) =>
-    Effect.map(Deadline.remaining, (remaining) => put(request, timeoutMillis, toMillis(remaining)))
-}
-
-/**
- * The same as an option of `ResilientHttpClient`, which knows the limit of each attempt and what is left of its call.
- * Throws `InvalidOptions` if an option is out of range.
- *
- * @example
- * ```ts
- * import { DeadlineHeader, type ResilientHttpClient } from "@effect-resilience/http"
- *
- * const beforeAttempt = DeadlineHeader.beforeAttempt({ origins: ["https://stock.example"] })
- * const options: ResilientHttpClient.Options = { timeout: "900 millis", beforeAttempt }
- * ```
- */
-export const beforeAttempt = (options: SendOptions): BeforeAttempt => {
-  const put = putting("DeadlineHeader.beforeAttempt", options)
-  return (request, { remaining, timeout }) => put(request, toMillis(timeout), toMillis(remaining))
+    Effect.map(Deadline.remaining, (remaining) => {
+      // It may have the header from a redirect or from a request that it was copied from.
+      if (!Option.exists(HttpClientRequest.toUrl(request), isNamed)) return removeHeader(request, headerName)
+      const remainingMillis = Option.match(remaining, { onNone: () => Infinity, onSome: Duration.toMillis })
+      return Option.match(print({ timeoutMillis, remainingMillis, marginMillis }), {
+        onNone: () => request,
+        onSome: (value) => HttpClientRequest.setHeader(request, headerName, value)
+      })
+    })
 }
 
 /**
