@@ -82,13 +82,22 @@ const abandoned = (response: HttpClientResponse.HttpClientResponse): Effect.Effe
     ? response.onClose
     : Effect.suspend(() => Effect.asVoid(Effect.timeoutOption(Effect.exit(Stream.runDrain(response.stream)), 1)))
 
+/** What a client takes to end a connection and tell its reader, in milliseconds; of real time, whatever the clock. */
+const endingMillis = 10
+
+const afterEnding = Effect.promise(() => new Promise((resolve) => setTimeout(resolve, endingMillis)))
+
 /**
- * Ends the connection of a response that should have been for this scope. A client that has sent another request in place
- * of the one it was given knows nothing of the scope: its response is abandoned as well, for which nobody waits.
+ * Ends the connection of a response. A client that has sent another request in place of the one it was given knows nothing
+ * of the scope that was made for that, so its response is abandoned as well, for which nobody waits: but not before the
+ * others have told their readers, who would hear nothing any more.
  */
-const closed = (scope: Scope.CloseableScope, response: HttpClientResponse.HttpClientResponse): Effect.Effect<void> =>
+const ended = (scope: Scope.CloseableScope, response: HttpClientResponse.HttpClientResponse): Effect.Effect<void> =>
   Effect.suspend(() =>
-    Effect.zipRight(Scope.close(scope, Exit.void), Effect.asVoid(Effect.forkDaemon(abandoned(response))))
+    Effect.zipRight(
+      Scope.close(scope, Exit.void),
+      Effect.asVoid(Effect.forkDaemon(Effect.flatMap(afterEnding, () => abandoned(response))))
+    )
   )
 
 /** How long what is left of a response may take that is discarded: no more of the attempt after it than this part. */
@@ -212,7 +221,7 @@ export class Exchange<E, R> {
     const holds =
       terms.holdUntil === "headers"
         ? { abort: abandoned(response), letGo: nothing }
-        : { abort: closed(sent.scope, response), letGo: hold() }
+        : { abort: ended(sent.scope, response), letGo: hold() }
     const held = new HeldResponse(response, headers, { ...holds, bodies, idleMillis, deadlineMillis }, outcome)
     // Its policies have answered already: nobody waits for it.
     if (this.hasEnded) return Effect.zipRight(held.onClose, Effect.interrupt)
