@@ -33,11 +33,12 @@ describe("a call that ends", () => {
 
   it.scoped("before an answer that cannot be stopped leaves that to nobody", () =>
     Effect.gen(function* () {
-      const scripted = new ScriptedClient({ ...hanging, after: Effect.uninterruptible(Effect.sleep("5 seconds")) })
+      const scripted = new ScriptedClient({ ...hanging, after: Effect.sleep("5 seconds") })
+      const unstoppable = HttpClient.transformResponse(scripted.client, Effect.uninterruptible)
       const bulkhead = yield* Bulkhead.make("a", { maxConcurrent: 5 })
       const timeout = yield* Timeout.make("a", { duration: "1 second", mode: "disconnect" })
       const both = Policy.all(bulkhead, timeout)
-      const client = yield* ResilientHttpClient.protectWith(scripted.client, "a", () => both)
+      const client = yield* ResilientHttpClient.protectWith(unstoppable, "a", () => both)
       const call = yield* Effect.fork(Effect.flip(client.get(at)))
       yield* TestClock.adjust("1 second")
       expect((yield* Fiber.join(call))._tag).toBe("TimedOut")
