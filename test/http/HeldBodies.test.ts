@@ -1,7 +1,7 @@
 /** How long a call holds its permit and its connection: until its body has ended. */
 import { Backoff, Bulkhead, Policy, PolicyRegistry } from "@effect-resilience/core"
 import { ResilientHttpClient } from "@effect-resilience/http"
-import type { HttpClientResponse } from "@effect/platform"
+import { FileSystem, type HttpClientResponse, HttpIncomingMessage } from "@effect/platform"
 import { describe, expect, it } from "@effect/vitest"
 import { Cause, Effect, Exit, Fiber, Option, Scope, Stream, TestClock } from "effect"
 import { type Answer, hangs, ScriptedClient } from "../support/ScriptedClient.js"
@@ -117,6 +117,37 @@ describe("the body of a response", () => {
     })
   )
 
+  it.scoped("is cut off when it falls silent after it has begun", () =>
+    Effect.gen(function* () {
+      for (const read of [
+        (response: HttpClientResponse.HttpClientResponse) => Effect.asVoid(response.text),
+        (response: HttpClientResponse.HttpClientResponse) => Stream.runDrain(response.stream)
+      ]) {
+        const { response, state } = yield* ofOne(
+          { body: [Effect.succeed("a"), Effect.never] },
+          { bodyIdle: "5 seconds", deadline: "none" }
+        )
+        const reader = yield* Effect.fork(read(response))
+        yield* Effect.promise(() => new Promise((resolve) => setTimeout(resolve, 5)))
+        yield* TestClock.adjust("5 seconds")
+        expect(causeOf(yield* Fiber.await(reader))).toMatchObject({ _tag: "BodyCutOff", reason: "silent" })
+        expect(yield* state).toEqual([0, 0, 1])
+      }
+    })
+  )
+
+  it.scoped("may be no larger than the reader says", () =>
+    Effect.gen(function* () {
+      const body = [Effect.succeed("abc"), Effect.succeed("d"), Effect.succeed("")]
+      const limited = (most: number) => HttpIncomingMessage.withMaxBodySize(Option.some(FileSystem.Size(most)))
+      const enough = yield* ofOne({ body })
+      expect(yield* enough.response.text.pipe(limited(4))).toBe("abcd")
+      const { response, state } = yield* ofOne({ body })
+      expect(yield* Effect.flip(response.text.pipe(limited(3)))).toMatchObject({ _tag: "ResponseError" })
+      expect(yield* state).toEqual([0, 0, 1])
+    })
+  )
+
   it.scoped("may take longer than bodyIdle in all, and its reader too", () =>
     Effect.gen(function* () {
       let release = () => {}
@@ -175,8 +206,14 @@ describe("the body of a response", () => {
     })
   )
 
-  it.scoped("is the caller's own affair from the headers on, if it says so", () =>
+  it.scoped("is the caller's own affair from the headers on, if it says so, also for one call", () =>
     Effect.gen(function* () {
+      const hanging = new ScriptedClient({ body: "hang" })
+      const of = yield* protectedBy(hanging)
+      yield* of.client.get(at).pipe(ResilientHttpClient.override({ holdUntil: "headers" }))
+      expect(yield* of.taken).toBe(0)
+      yield* of.client.get(at)
+      expect(yield* of.taken).toBe(1)
       const { response, taken, scripted } = yield* ofOne({ body: "hang" }, { holdUntil: "headers" })
       expect(yield* taken).toBe(0)
       yield* TestClock.adjust("1 minute")
@@ -226,6 +263,23 @@ describe("the body of a response", () => {
 })
 
 describe("an origin whose bodies hang", () => {
+  it.scoped("keeps its policy as long as one of them is open, however idle or crowded it is", () =>
+    Effect.gen(function* () {
+      const scripted = new ScriptedClient({ body: "hang", headers: large })
+      const client = yield* ResilientHttpClient.protect(scripted.client, "web", {
+        bulkhead: { maxConcurrent: 1 },
+        deadline: "none",
+        bodyIdle: "1 hour",
+        idleTimeToLive: "1 minute",
+        capacity: 1
+      })
+      yield* client.get("http://a.example/x")
+      yield* TestClock.adjust("2 minutes")
+      yield* client.get("http://b.example/x")
+      expect((yield* Effect.flip(client.get("http://a.example/x")))._tag).toBe("BulkheadFull")
+    })
+  )
+
   it.scoped("takes its own permits only", () =>
     Effect.gen(function* () {
       const scripted = new ScriptedClient({ body: "hang" })

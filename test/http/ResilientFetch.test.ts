@@ -181,6 +181,17 @@ describe("a protected fetch", () => {
     })
   )
 
+  it.scopedLive("holds no permit for a small body that nobody reads", () =>
+    Effect.gen(function* () {
+      const { fetch } = yield* told({ bulkhead: { maxConcurrent: 1, maxQueue: 1, maxWait: "5 seconds" } }, () => {
+        return new Response("small", { headers: { "content-length": "5" } })
+      })
+      const first = yield* Effect.promise(() => fetch(at))
+      expect((yield* Effect.promise(() => fetch(at))).status).toBe(200)
+      expect(yield* Effect.promise(() => first.text())).toBe("small")
+    })
+  )
+
   it.scopedLive("holds no permit for a response that has no body", () =>
     Effect.gen(function* () {
       const { asked, fetch } = yield* told(

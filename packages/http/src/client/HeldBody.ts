@@ -47,7 +47,6 @@ export abstract class HeldBody extends Inspectable.Class implements Watched {
   hasEnded = false
   private silentMillis = Infinity
   private unreadMillis = Infinity
-  private isBeingRead = false
   private isStreamed = false
   private isAtEnd = false
   private cutOff: BodyCutOff | undefined = undefined
@@ -109,7 +108,7 @@ export abstract class HeldBody extends Inspectable.Class implements Watched {
     if (now >= this.holds.deadlineMillis) return this.cut("deadline")
     if (now >= this.silentMillis) return this.cut("silent")
     this.dueMillis = Math.min(this.silentMillis, this.holds.deadlineMillis)
-    if (this.isBeingRead || now < this.unreadMillis) return Effect.void
+    if (this.whole !== undefined || this.isStreamed || now < this.unreadMillis) return Effect.void
     const { silentMillis } = this
     const since = () => {
       this.silentMillis = silentMillis
@@ -174,7 +173,6 @@ export abstract class HeldBody extends Inspectable.Class implements Watched {
   private reading<A>(read: Read<A>, since: (now: number) => void): Read<A> {
     return Effect.uninterruptibleMask((restore) =>
       Effect.withFiberRuntime<A, HttpClientError.ResponseError>((fiber) => {
-        this.isBeingRead = true
         since(nowMillis(fiber))
         return Effect.matchCauseEffect(restore(read), {
           onSuccess: (value) => {
@@ -277,7 +275,6 @@ export abstract class HeldBody extends Inspectable.Class implements Watched {
         this.waiting(nowMillis(fiber))
         return Effect.void
       })
-      this.isBeingRead = true
       this.isStreamed = true
       const pulls = Stream.unwrapScoped(Effect.zipRight(begun, Effect.map(this.pull, Stream.repeatEffectChunkOption)))
       return Stream.ensuring(
