@@ -85,6 +85,23 @@ describe("work that keeps what was taken for it", () => {
   )
 })
 
+describe("what was held", () => {
+  it.scoped("is let go once, however often that is said", () =>
+    Effect.gen(function* () {
+      const bulkhead = yield* Bulkhead.make("files", { maxConcurrent: 2 })
+      const open = Policy.protectHolding(bulkhead.protect, (hold) =>
+        Effect.sync(() => ({ first: hold(), second: hold() }))
+      )
+      const { first, second } = yield* open
+      first()
+      first()
+      expect((yield* bulkhead.snapshot).active).toBe(1)
+      second()
+      expect((yield* bulkhead.snapshot).active).toBe(0)
+    })
+  )
+})
+
 describe("the policy of a key, in use", () => {
   it.scoped("is the one of its key, and stays until the use has ended", () =>
     Effect.gen(function* () {

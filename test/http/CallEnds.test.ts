@@ -48,6 +48,24 @@ describe("a call that ends", () => {
     })
   )
 
+  it.scoped("while its attempt runs on leaves the answer to nobody", () =>
+    Effect.gen(function* () {
+      const scripted = new ScriptedClient({ ...hanging, after: Effect.sleep("5 seconds") })
+      const bulkhead = yield* Bulkhead.make("a", { maxConcurrent: 5 })
+      const protect = <A, E, R>(self: Effect.Effect<A, E, R>) => Bulkhead.protect(self, bulkhead, { hold: "settled" })
+      const settled = new Proxy(bulkhead, {
+        get: (of, name) => (name === "protect" ? protect : Reflect.get(of, name, of))
+      })
+      const client = yield* ResilientHttpClient.protectWith(scripted.client, "a", () => settled)
+      const call = yield* Effect.fork(client.get(at))
+      yield* TestClock.adjust("1 second")
+      yield* Fiber.interrupt(call)
+      expect([scripted.open.size, (yield* bulkhead.snapshot).active]).toEqual([1, 1])
+      yield* TestClock.adjust("4 seconds")
+      expect([scripted.open.size, (yield* bulkhead.snapshot).active]).toEqual([0, 0])
+    })
+  )
+
   it.scoped("after its client has gone gets a body that is cut off", () =>
     Effect.gen(function* () {
       const scripted = new ScriptedClient({ body: "hang", after: Effect.sleep("1 second") })
