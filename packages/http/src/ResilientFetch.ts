@@ -127,6 +127,8 @@ const webOf = (
   })
 }
 
+const notFollowed = (): unknown => new TypeError("A redirect was not followed")
+
 /**
  * The last answer, as `fetch` gives it: a redirect only to who wants to see them. What has no body holds nothing, and
  * neither does what nobody gets.
@@ -138,7 +140,7 @@ const answered = (
   asked: ReturnType<typeof given>
 ): Effect.Effect<Response, unknown> => {
   const isRedirect = asked.redirect !== "manual" && redirecting.has(response.status) && "location" in response.headers
-  if (isRedirect) return Effect.zipRight(released(response), Effect.fail(new TypeError("A redirect was not followed")))
+  if (isRedirect) return Effect.zipRight(released(response), Effect.failSync(notFollowed))
   if (web === undefined) return Effect.succeed(Response.error())
   const answer = Effect.sync(() => webOf(response, web, runtime, asked))
   return web.body === null ? Effect.zipRight(released(response), answer) : answer
