@@ -108,6 +108,8 @@ describe("the readers of a body", () => {
           const response = yield* each.get(at)
           const reader = yield* Effect.fork(response.text)
           yield* TestClock.adjust(each === client ? "5 seconds" : "3 seconds")
+          // A client that knows nothing of it is given a moment before it is taken the body away.
+          yield* TestClock.adjust("20 millis")
           expect(told(yield* Fiber.await(reader))).toBe("Decode: The body was cut off (silent)")
           expect(scripted.open.size).toBe(0)
         }

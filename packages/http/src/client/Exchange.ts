@@ -82,10 +82,8 @@ const abandoned = (response: HttpClientResponse.HttpClientResponse): Effect.Effe
     ? response.onClose
     : Effect.suspend(() => Effect.asVoid(Effect.timeoutOption(Effect.exit(Stream.runDrain(response.stream)), 1)))
 
-/** What a client takes to end a connection and tell its reader, in milliseconds; of real time, whatever the clock. */
-const endingMillis = 10
-
-const afterEnding = Effect.promise(() => new Promise((resolve) => setTimeout(resolve, endingMillis)))
+/** What a client takes to end a connection and tell its reader. */
+const ending = "10 millis"
 
 /**
  * Ends the connection of a response. A client that has sent another request in place of the one it was given knows nothing
@@ -96,7 +94,14 @@ const ended = (scope: Scope.CloseableScope, response: HttpClientResponse.HttpCli
   Effect.suspend(() =>
     Effect.zipRight(
       Scope.close(scope, Exit.void),
-      Effect.asVoid(Effect.forkDaemon(Effect.flatMap(afterEnding, () => abandoned(response))))
+      Effect.asVoid(
+        Effect.forkDaemon(
+          Effect.delay(
+            Effect.suspend(() => abandoned(response)),
+            ending
+          )
+        )
+      )
     )
   )
 
