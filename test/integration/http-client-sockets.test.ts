@@ -11,7 +11,7 @@ import { answer, serve, type Step } from "../support/ScriptedServer.js"
 const maxConcurrent = 40
 
 /** A few where all tests run; continuous integration asks for ten thousand. */
-const most = Number(process.env["HTTP_CALLS"] ?? 2_500)
+const most = Number(process.env["HTTP_CALLS"] ?? 1_000)
 
 const options = {
   timeout: "1 second",
