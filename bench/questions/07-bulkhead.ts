@@ -64,7 +64,7 @@ export const question: Question = {
     const limit = pLimit(permits)
     return {
       reference: `no limit, ${many} callers`,
-      mostRounds: { quick: 3, thorough: 31 },
+      mostRounds: { quick: 2, thorough: 31 },
       cases: [
         named("no limit", many, crowd(work)),
         named("Bulkhead", many, limited),
