@@ -5,6 +5,7 @@ import { HttpClient, HttpClientRequest, type HttpClientResponse } from "@effect/
 import { describe, expect, it } from "@effect/vitest"
 import { Cause, Effect, Exit, Fiber, Stream, TestClock } from "effect"
 import { type Answer, ScriptedClient } from "../support/ScriptedClient.js"
+import { turns } from "../support/Turns.js"
 
 const at = "http://a.example/x"
 const large = { "content-length": "100000" }
@@ -69,7 +70,7 @@ describe("the readers of a body", () => {
       )
       const { response } = yield* answered({ body: [Effect.succeed("a"), gate] })
       const first = yield* Effect.fork(Stream.mkString(Stream.decodeText(response.stream)))
-      yield* Effect.promise(() => new Promise((resolve) => setTimeout(resolve, 5)))
+      yield* turns
       expect(told(yield* Effect.exit(Stream.runDrain(response.stream)))).toContain("read as a stream before")
       release()
       expect(yield* Fiber.join(first)).toBe("ab")

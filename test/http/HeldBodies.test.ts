@@ -5,6 +5,7 @@ import { FileSystem, type HttpClientResponse, HttpIncomingMessage } from "@effec
 import { describe, expect, it } from "@effect/vitest"
 import { Cause, Effect, Exit, Fiber, Option, Scope, Stream, TestClock } from "effect"
 import { type Answer, hangs, ScriptedClient } from "../support/ScriptedClient.js"
+import { turns } from "../support/Turns.js"
 
 const at = "http://a.example/x"
 
@@ -90,7 +91,7 @@ describe("the body of a response", () => {
       yield* TestClock.adjust("99 millis")
       expect(yield* state).toEqual([1, 1, 0])
       yield* TestClock.adjust("1 millis")
-      yield* Effect.promise(() => new Promise((resolve) => setTimeout(resolve, 5)))
+      yield* turns
       expect(yield* state).toEqual([0, 0, 0])
       expect(yield* response.text).toBe("not here")
     })
@@ -128,7 +129,7 @@ describe("the body of a response", () => {
           { bodyIdle: "5 seconds", deadline: "none" }
         )
         const reader = yield* Effect.fork(read(response))
-        yield* Effect.promise(() => new Promise((resolve) => setTimeout(resolve, 5)))
+        yield* turns
         yield* TestClock.adjust("5 seconds")
         expect(causeOf(yield* Fiber.await(reader))).toMatchObject({ _tag: "BodyCutOff", reason: "silent" })
         expect(yield* state).toEqual([0, 0, 1])
@@ -164,18 +165,17 @@ describe("the body of a response", () => {
           )
         )
       )
-      const turn = Effect.promise(() => new Promise((resolve) => setTimeout(resolve, 5)))
       for (const expected of ["a", "b"]) {
         yield* TestClock.adjust("4 seconds")
-        yield* turn
+        yield* turns
         release()
-        yield* turn
+        yield* turns
         expect(seen.at(-1)).toBe(expected)
       }
       yield* TestClock.adjust("59 seconds")
       expect(yield* state).toEqual([1, 1, 0])
       yield* TestClock.adjust("1 seconds")
-      yield* turn
+      yield* turns
       expect(Exit.isSuccess(yield* Fiber.await(reader))).toBe(true)
       expect(yield* state).toEqual([0, 0, 0])
     })

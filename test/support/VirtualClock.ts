@@ -3,6 +3,7 @@
  * a moment together, in the order in which they fell asleep, and lets them go as far as they come before time goes on.
  */
 import { Clock, Duration, Effect } from "effect"
+import { turn } from "./Turns.js"
 
 export class VirtualClock implements Clock.Clock {
   readonly [Clock.ClockTypeId]: typeof Clock.ClockTypeId = Clock.ClockTypeId
@@ -16,13 +17,13 @@ export class VirtualClock implements Clock.Clock {
   readonly pass = (millis: number): Effect.Effect<void> =>
     Effect.gen(this, function* () {
       const until = this.nowMillis + millis
-      yield* idle
+      yield* turn
       for (let due = this.nextDue(until); due !== undefined; due = this.nextDue(until)) {
         this.nowMillis = due
         const woken = this.sleepers.get(due) ?? []
         this.sleepers.delete(due)
         for (const wake of woken) wake()
-        yield* idle
+        yield* turn
       }
       this.nowMillis = until
     })
@@ -64,8 +65,3 @@ export class VirtualClock implements Clock.Clock {
     return next <= until ? next : undefined
   }
 }
-
-/** Every fiber that can go on has gone on: they do so in microtasks, all of which come before anything else. */
-const idle = Effect.async<void>((resume) => {
-  setImmediate(() => resume(Effect.void))
-})

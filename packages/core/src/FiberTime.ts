@@ -18,6 +18,7 @@ export const clockOf = ({ currentDefaultServices: services }: AnyFiber): Clock.C
 
 /** The monotonic side of the fiber's clock, in whole milliseconds. A wall clock that is set does not move it. */
 export const nowMillis = (fiber: AnyFiber): number => Number(clockOf(fiber).unsafeCurrentTimeNanos() / 1_000_000n)
+
 /** Whether a reference was given a value; its default is found three times as slowly as this. */
 export const isProvided = (fiber: AnyFiber, reference: { readonly key: string }): boolean =>
   fiber.currentContext.unsafeMap.has(reference.key)
