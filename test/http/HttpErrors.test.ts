@@ -1,4 +1,4 @@
-import { Bulkhead, CircuitBreaker, Deadline, InvalidOptions, Outcome, Timeout } from "@effect-resilience/core"
+import { InvalidOptions } from "@effect-resilience/core"
 import { HttpErrors } from "@effect-resilience/http"
 import { HttpServerRespondable, HttpServerResponse } from "@effect/platform"
 import { describe, expect, it } from "@effect/vitest"
@@ -6,47 +6,7 @@ import { Cause, Data, Duration, Effect, Exit, FiberId, Option, Random } from "ef
 import * as fc from "fast-check"
 import { ask } from "../support/Asked.js"
 import { cases } from "../support/Law.js"
-
-const after = (seconds: number) => Option.some(Duration.seconds(seconds))
-
-const open = new CircuitBreaker.CircuitOpen({
-  policy: "payment-eu",
-  state: "Open",
-  retryAfter: after(29.2),
-  reason: { _tag: "Consecutive", failures: 17, threshold: 17 }
-})
-const isolated = new CircuitBreaker.CircuitOpen({
-  policy: "payment-eu",
-  state: "Isolated",
-  retryAfter: Option.none(),
-  reason: { _tag: "Isolated" }
-})
-const full = new Bulkhead.BulkheadFull({
-  policy: "payment-eu",
-  limit: 17,
-  queued: 17,
-  reason: "full",
-  retryAfter: Option.none()
-})
-const timedOut = new Timeout.TimedOut({ policy: "payment-eu", limit: Duration.millis(17), retryAfter: Option.none() })
-const exceeded = new Deadline.DeadlineExceeded({
-  policy: "payment-eu",
-  budget: Duration.millis(17),
-  elapsed: Duration.millis(17),
-  where: "in-flight",
-  retryAfter: Option.none()
-})
-
-/** As an error of a policy that is not there yet will be. */
-class RateLimited extends Data.TaggedError("RateLimited")<{
-  readonly policy: string
-  readonly retryAfter: Option.Option<Duration.Duration>
-}> {
-  get [Outcome.OutcomeTypeId](): Outcome.Outcome {
-    return Outcome.ignored()
-  }
-}
-const limited = new RateLimited({ policy: "payment-eu", retryAfter: after(2) })
+import { exceeded, full, isolated, limited, open, RateLimited, timedOut } from "../support/Refusals.js"
 
 /** An application's own, which happens to have the name of one of ours. */
 class OwnTimedOut extends Data.TaggedError("TimedOut")<{ readonly policy: string }> {}

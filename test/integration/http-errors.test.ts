@@ -1,7 +1,6 @@
 /**
  * The errors of policies as a client sees them, from each of the platform's three kinds of server, on real sockets.
  */
-import { Bulkhead, CircuitBreaker, Deadline, Outcome, Timeout } from "@effect-resilience/core"
 import { HttpApiErrors, HttpErrors, ServerMiddleware } from "@effect-resilience/http"
 import {
   FetchHttpClient,
@@ -19,35 +18,9 @@ import {
 } from "@effect/platform"
 import { NodeHttpServer } from "@effect/platform-node"
 import { describe, expect, it } from "@effect/vitest"
-import { Context, Data, Duration, Effect, Layer, Logger, LogLevel, Option, Schema } from "effect"
+import { Context, Effect, Layer, Logger, LogLevel, Schema } from "effect"
 import * as Http from "node:http"
-
-const none = Option.none()
-const open = new CircuitBreaker.CircuitOpen({
-  policy: "payment-eu",
-  state: "Open",
-  retryAfter: Option.some(Duration.millis(29_200)),
-  reason: { _tag: "Consecutive", failures: 17, threshold: 17 }
-})
-const full = new Bulkhead.BulkheadFull({ policy: "payment-eu", limit: 17, queued: 0, reason: "full", retryAfter: none })
-const timedOut = new Timeout.TimedOut({ policy: "payment-eu", limit: Duration.millis(17), retryAfter: none })
-const exceeded = new Deadline.DeadlineExceeded({
-  policy: "payment-eu",
-  budget: Duration.millis(17),
-  elapsed: Duration.millis(17),
-  where: "in-flight",
-  retryAfter: none
-})
-/** As an error of a policy that is not there yet will be. */
-class RateLimited extends Data.TaggedError("RateLimited")<{
-  readonly policy: string
-  readonly retryAfter: Option.Option<Duration.Duration>
-}> {
-  get [Outcome.OutcomeTypeId](): Outcome.Outcome {
-    return Outcome.ignored()
-  }
-}
-const limited = new RateLimited({ policy: "payment-eu", retryAfter: Option.some(Duration.seconds(2)) })
+import { exceeded, full, limited, open, timedOut } from "../support/Refusals.js"
 
 const errors = { open, full, timedOut, exceeded, limited }
 const own = HttpServerResponse.unsafeJson({ mine: true }, { status: 418 })
