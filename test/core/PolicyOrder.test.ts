@@ -23,6 +23,21 @@ const unavailable = Effect.fail(new Unavailable({}))
 /** Opens the circuit without a call. */
 const trip = (circuit: CircuitBreaker.CircuitBreaker) => Effect.exit(circuit.protect(new Unavailable({})))
 
+/** A policy whose one permit is taken, with room for so many in line, and whose circuit has opened since. */
+const crowdedAndOpen = (maxQueue: number) =>
+  Effect.gen(function* () {
+    const bulkhead = { maxConcurrent: 1, maxQueue }
+    const policy = yield* Policy.standard("payment", {
+      bulkhead,
+      circuitBreaker: opensAfter(1),
+      timeout: "5 seconds"
+    })
+    const parts = yield* partsOf(policy)
+    yield* begin(policy.protect(Effect.never))
+    yield* trip(parts.circuit)
+    return { parts, policy }
+  })
+
 describe("the breaker stands outside the retry", () => {
   it.scoped("a request counts once, however often it was repeated", () =>
     Effect.gen(function* () {
@@ -118,15 +133,7 @@ describe("the bulkhead stands outside the breaker", () => {
 
   it.scoped("an open circuit is seen before the line: nobody waits to hear of it", () =>
     Effect.gen(function* () {
-      const bulkhead = { maxConcurrent: 1, maxQueue: 5 }
-      const policy = yield* Policy.standard("payment", {
-        bulkhead,
-        circuitBreaker: opensAfter(1),
-        timeout: "5 seconds"
-      })
-      const parts = yield* partsOf(policy)
-      yield* begin(policy.protect(Effect.never))
-      yield* trip(parts.circuit)
+      const { parts, policy } = yield* crowdedAndOpen(5)
       const refused = yield* Effect.exit(policy.protect(Effect.void))
       expect(failureOf(refused)).toMatchObject({ _tag: "CircuitOpen" })
       expect(yield* parts.bulkhead.snapshot).toEqual({ active: 1, queued: 0, limit: 1 })
@@ -135,15 +142,7 @@ describe("the bulkhead stands outside the breaker", () => {
 
   it.scoped("of an open circuit and a full bulkhead the circuit is what a call is refused by", () =>
     Effect.gen(function* () {
-      const bulkhead = { maxConcurrent: 1 }
-      const policy = yield* Policy.standard("payment", {
-        bulkhead,
-        circuitBreaker: opensAfter(1),
-        timeout: "5 seconds"
-      })
-      const parts = yield* partsOf(policy)
-      yield* begin(policy.protect(Effect.never))
-      yield* trip(parts.circuit)
+      const { policy } = yield* crowdedAndOpen(0)
       expect(failureOf(yield* Effect.exit(policy.protect(Effect.void)))).toMatchObject({ _tag: "CircuitOpen" })
     })
   )
