@@ -96,6 +96,16 @@ describe("the readers of a body", () => {
     })
   )
 
+  it.scoped("get it through a client in a client that holds nothing for it", () =>
+    Effect.gen(function* () {
+      const scripted = new ScriptedClient({ body: "[1]" })
+      const inner = yield* ResilientHttpClient.protect(scripted.client, "a")
+      const outer = yield* ResilientHttpClient.protect(inner, "b", { holdUntil: "headers" })
+      expect(yield* Effect.flatMap(outer.get(at), ({ text }) => text)).toBe("[1]")
+      expect(scripted.aborted).toEqual([])
+    })
+  )
+
   it.scoped("do not wait for ever where the client has sent another request than it was given", () =>
     Effect.gen(function* () {
       for (const headers of [{}, large]) {

@@ -91,18 +91,9 @@ const ending = "10 millis"
  * others have told their readers, who would hear nothing any more.
  */
 const ended = (scope: Scope.CloseableScope, response: HttpClientResponse.HttpClientResponse): Effect.Effect<void> =>
-  Effect.suspend(() =>
-    Effect.zipRight(
-      Scope.close(scope, Exit.void),
-      Effect.asVoid(
-        Effect.forkDaemon(
-          Effect.delay(
-            Effect.suspend(() => abandoned(response)),
-            ending
-          )
-        )
-      )
-    )
+  Effect.zipRight(
+    Scope.close(scope, Exit.void),
+    Effect.asVoid(Effect.forkDaemon(Effect.delay(abandoned(response), ending)))
   )
 
 /** How long what is left of a response may take that is discarded: no more of the attempt after it than this part. */

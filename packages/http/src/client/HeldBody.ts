@@ -119,7 +119,7 @@ export abstract class HeldBody extends Inspectable.Class implements Watched {
 
   /** Ends the body with its client. */
   get onClose(): Effect.Effect<void> {
-    return this.cut("closed")
+    return Effect.suspend(() => this.cut("closed"))
   }
 
   /** The body has ended: what it held is given back. */
