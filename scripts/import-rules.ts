@@ -8,7 +8,8 @@ const scope = "@effect-resilience/"
 const packages: Readonly<Record<string, { readonly internal: ReadonlyArray<string>; readonly external: RegExp }>> = {
   machines: { internal: [], external: /^$/ },
   core: { internal: ["machines"], external: /^effect(?:\/|$)/ },
-  http: { internal: ["machines", "core"], external: /^(?:effect|@effect\/platform)(?:\/|$)/ }
+  http: { internal: ["machines", "core"], external: /^(?:effect|@effect\/platform)(?:\/|$)/ },
+  chaos: { internal: ["machines", "core"], external: /^effect(?:\/|$)/ }
 }
 
 /** What one entry point of a package may import besides: what it needs of its platform. */
