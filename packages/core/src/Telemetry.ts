@@ -6,7 +6,7 @@
  * may hold a request with credentials.
  */
 import type { CircuitBreaker as Machine } from "@effect-resilience/machines"
-import { Context, Effect, Layer } from "effect"
+import { Context, Effect, Layer, Predicate } from "effect"
 import { type AnyFiber, isProvided, nowMillis } from "./FiberTime.js"
 import type { Cause } from "./Transitions.js"
 
@@ -95,6 +95,14 @@ export interface FallbackFailed extends Common {
   readonly error: string
 }
 
+/** A part that the caller can do without is missing from its answer, and why. */
+export interface PartDegraded extends Common {
+  readonly _tag: "PartDegraded"
+  readonly part: string
+  readonly criticality: "important" | "optional"
+  readonly error: string
+}
+
 /** The default classifier met an error that it knows nothing about; said once per tag and policy. */
 export interface UnclassifiedError extends Common {
   readonly _tag: "UnclassifiedError"
@@ -119,6 +127,7 @@ export type Event =
   | RejectionObserved
   | FallbackServed
   | FallbackFailed
+  | PartDegraded
   | UnclassifiedError
   | DeadlineHeaderIgnored
 
@@ -166,3 +175,7 @@ export const report = (event: (at: number) => Event): Effect.Effect<void> =>
     publish(fiber, () => event(nowMillis(fiber)))
     return Effect.void
   })
+
+/** The policy that an error names, for an event about what was done instead; `otherwise` if it names none. */
+export const policyOf = (error: unknown, otherwise: string): string =>
+  Predicate.hasProperty(error, "policy") && typeof error.policy === "string" ? error.policy : otherwise
