@@ -13,7 +13,16 @@ import { Effect } from "effect"
 import { answer, type Served, step, type Tags, type TierOptions } from "./fallback/Chain.js"
 import * as Outcome from "./Outcome.js"
 
-export { isServed, type Kind, primary, type Served, type Tier, type TierOptions, tiers, value } from "./fallback/Chain.js"
+export {
+  isServed,
+  type Kind,
+  primary,
+  type Served,
+  type Tier,
+  type TierOptions,
+  tiers,
+  value
+} from "./fallback/Chain.js"
 export {
   stale,
   type StaleOptions,

@@ -23,13 +23,12 @@ export interface Served<out A> {
 
 /** Whether this says where it came from. It is plain data, so it is known by its fields. */
 export const isServed = (u: unknown): u is Served<unknown> =>
-  Predicate.hasProperty(u, "degraded") &&
-  typeof u.degraded === "boolean" &&
-  Predicate.hasProperty(u, "value") &&
-  Predicate.hasProperty(u, "tier") &&
-  Predicate.hasProperty(u, "kind") &&
-  Predicate.hasProperty(u, "age") &&
-  Option.isOption(u.age)
+  Predicate.isRecord(u) &&
+  "value" in u &&
+  typeof u["tier"] === "string" &&
+  typeof u["kind"] === "string" &&
+  typeof u["degraded"] === "boolean" &&
+  Option.isOption(u["age"])
 
 /** The tags of errors. */
 export type Tags<E> = E extends { readonly _tag: string } ? E["_tag"] : never
@@ -110,12 +109,13 @@ export interface Answering<in E, out B, in out E2, out R2> {
 }
 
 /** The answer of a tier. */
-export const answer = <B>(
-  tier: string,
-  kind: Kind,
-  value: B,
-  age: Served<B>["age"] = Option.none()
-): Served<B> => ({ value, tier, kind, degraded: true, age })
+export const answer = <B>(tier: string, kind: Kind, value: B, age: Served<B>["age"] = Option.none()): Served<B> => ({
+  value,
+  tier,
+  kind,
+  degraded: true,
+  age
+})
 
 /** What a tier makes of what the tiers before it failed with. */
 const rescue =
