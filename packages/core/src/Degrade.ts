@@ -9,7 +9,7 @@
  * Defects and interruption are not failures that a part can be left out for: they go out, whichever part they are in. It
  * waits for all parts, the optional ones too: how long each may take, its own policy says.
  */
-import { type Cause, Effect, Option } from "effect"
+import { type Cause, Deferred, Effect, Exit, Fiber, Option } from "effect"
 import { isServed } from "./fallback/Chain.js"
 import { nowMillis } from "./FiberTime.js"
 import * as Outcome from "./Outcome.js"
@@ -97,6 +97,34 @@ const ended = (name: string, { criticality, effect }: Parts[string]): Effect.Eff
 }
 
 /**
+ * All of them at the same time, each in a fiber of its own; the first that fails ends the others. Not by `Effect.all`, which
+ * hangs for ever if its caller is interrupted before the fiber that it starts them from has had its first turn.
+ */
+const together = <A, E, R>(effects: ReadonlyArray<Effect.Effect<A, E, R>>): Effect.Effect<ReadonlyArray<A>, E, R> =>
+  Effect.uninterruptibleMask((restore) =>
+    Effect.withFiberRuntime<ReadonlyArray<A>, E, R>((fiber) => {
+      const over = Deferred.unsafeMake<void>(fiber.id())
+      let left = effects.length
+      if (left === 0) return Effect.succeed([])
+      const told = (exit: Exit.Exit<A, E>) =>
+        Effect.sync(() => {
+          left--
+          if (left === 0 || Exit.isFailure(exit)) Deferred.unsafeDone(over, Exit.void)
+        })
+      return Effect.flatMap(
+        Effect.forEach(effects, (effect) => Effect.forkDaemon(Effect.onExit(restore(effect), told))),
+        (fibers) =>
+          Effect.flatMap(Effect.exit(restore(Deferred.await(over))), (waited) =>
+            Effect.zipRight(
+              Fiber.interruptAll(fibers),
+              Exit.isFailure(waited) ? Effect.failCause(waited.cause) : Fiber.join(Fiber.all(fibers))
+            )
+          )
+      )
+    })
+  )
+
+/**
  * All parts at the same time, those that cannot be had left out.
  *
  * @example
@@ -123,7 +151,7 @@ export function all<const P extends Parts>(
 >
 export function all(parts: Parts): Effect.Effect<Degraded<unknown, string>, unknown, unknown> {
   const each = Object.entries(parts).map(([name, part]) => Effect.map(ended(name, part), (end) => ({ name, end })))
-  return Effect.map(Effect.all(each, { concurrency: "unbounded" }), (ends) => ({
+  return Effect.map(together(each), (ends) => ({
     value: Object.fromEntries(ends.map(({ end, name }) => [name, end.value])),
     degraded: ends.filter(({ end }) => end.degraded).map(({ name }) => name)
   }))
