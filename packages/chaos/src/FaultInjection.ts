@@ -13,11 +13,19 @@
  */
 import { ServiceMembers } from "@effect-resilience/core"
 import { type Context, Effect, Layer } from "effect"
-import type { Admits, ErrorName, Named, OutcomeName, ServiceCall } from "./injection/Named.js"
+import type { KnowsMethods, Named, NamedForOne } from "./injection/Named.js"
 import { Play, type PlayOptions } from "./injection/Play.js"
 import type { Call, Fault, FaultPlan } from "./plan/Model.js"
 
-export type { Admits, ErrorName, Named, OutcomeName, PredicateName, ServiceCall } from "./injection/Named.js"
+export type {
+  ErrorFor,
+  ErrorName,
+  Named,
+  OutcomeFor,
+  OutcomeName,
+  PredicateName,
+  ServiceCall
+} from "./injection/Named.js"
 export { InjectedDefect } from "./injection/Play.js"
 
 /** How a plan is played, besides what its names stand for. */
@@ -32,9 +40,6 @@ export interface Options {
    */
   readonly gate?: ((call: Call) => boolean) | undefined
 }
-
-type Errors<F extends Fault> = { readonly [N in ErrorName<F>]: unknown }
-type Outcomes<F extends Fault> = { readonly [N in OutcomeName<F>]: unknown }
 
 /**
  * A service between the real one and its callers, whose calls are hit as the plan says. The plan starts when the effect is
@@ -53,10 +58,10 @@ type Outcomes<F extends Fault> = { readonly [N in OutcomeName<F>]: unknown }
  * Effect.runPromise(program).then(console.log)
  * ```
  */
-export function wrap<S extends object, F extends Fault, const E extends Errors<F>, const O extends Outcomes<F>>(
+export function wrap<S extends object, F extends Fault>(
   service: S,
-  plan: FaultPlan<F>,
-  options: Options & { readonly name: string } & Named<ServiceCall<S>, F, E, O> & Admits<S, F, E, O>
+  plan: FaultPlan<F> & KnowsMethods<S, F>,
+  options: Options & { readonly name: string } & Named<S, F>
 ): Effect.Effect<S>
 export function wrap<S extends object>(
   service: S,
@@ -110,10 +115,10 @@ const between = <S extends object>(
  * Effect.runPromise(Effect.provide(program, Layer.provide(faulty, real))).then(console.log)
  * ```
  */
-export function layer<I, S extends object, F extends Fault, const E extends Errors<F>, const O extends Outcomes<F>>(
+export function layer<I, S extends object, F extends Fault>(
   tag: Context.Tag<I, S>,
-  plan: FaultPlan<F>,
-  options: Options & Named<ServiceCall<S>, F, E, O> & Admits<S, F, E, O>
+  plan: FaultPlan<F> & KnowsMethods<S, F>,
+  options: Options & Named<S, F>
 ): Layer.Layer<I, never, I>
 export function layer<I, S extends object>(
   tag: Context.Tag<I, S>,
@@ -123,5 +128,46 @@ export function layer<I, S extends object>(
   return Layer.effect(
     tag,
     Effect.flatMap(tag, (service) => between(service, plan, options.name ?? tag.key, options))
+  )
+}
+
+/** How one effect is called in telemetry and messages, by itself. */
+export interface OneOptions extends Options {
+  /** What the call is called in a plan and in telemetry. Default `"call"`. */
+  readonly method?: string | undefined
+}
+
+/**
+ * One effect whose runs are hit as the plan says, with the errors that the plan names added to its own. The plan starts when
+ * the outer effect is run, and goes on over all runs of the inner one: a retry is another call of the same plan. Its `name`
+ * defaults to `"effect"`.
+ *
+ * @example
+ * ```ts
+ * import { FaultInjection, FaultPlan } from "@effect-resilience/chaos"
+ * import { Effect } from "effect"
+ *
+ * const plan = FaultPlan.make(FaultPlan.fault("Refused", { times: 2 }))
+ * const program = Effect.gen(function* () {
+ *   const search = yield* FaultInjection.inject(Effect.succeed("found"), plan, { errors: { Refused: () => "refused" } })
+ *   return [yield* Effect.flip(search), yield* Effect.retry(search, { times: 1 })]
+ * })
+ * Effect.runPromise(program).then(console.log)
+ * // [ 'refused', 'found' ]
+ * ```
+ */
+export function inject<A, E, R, F extends Fault, E2 = never>(
+  self: Effect.Effect<A, E, R>,
+  plan: FaultPlan<F>,
+  options: OneOptions & NamedForOne<A, E2, F>
+): Effect.Effect<Effect.Effect<A, E | E2, R>>
+export function inject(
+  self: Effect.Effect<unknown, unknown, unknown>,
+  plan: FaultPlan,
+  options: PlayOptions & { readonly name?: string | undefined; readonly method?: string | undefined }
+): Effect.Effect<Effect.Effect<unknown, unknown, unknown>> {
+  const method = options.method ?? "call"
+  return Effect.map(Play.start(options.name ?? "effect", plan, options, [method]), (play) =>
+    play.effect(self, method, [])
   )
 }

@@ -60,7 +60,7 @@ export { check, type Part, type Setting, type Settings } from "./plan/Settings.j
  * console.log(plan.phases.length)
  * ```
  */
-export const make = <F extends Fault>(...faults: ReadonlyArray<F>): FaultPlan<F> => ({ phases: [{ faults }] })
+export const make = <F extends ReadonlyArray<Fault>>(...faults: F): FaultPlan<F[number]> => ({ phases: [{ faults }] })
 
 /**
  * A plan of phases, one after the other. Each lasts as long as it says, from its first moment up to, but not including, its
@@ -79,7 +79,9 @@ export const make = <F extends Fault>(...faults: ReadonlyArray<F>): FaultPlan<F>
  * console.log(outage.phases.length)
  * ```
  */
-export const phases = <F extends Fault = never>(...parts: ReadonlyArray<Phase<F>>): FaultPlan<F> => ({ phases: parts })
+export const phases = <P extends ReadonlyArray<Phase>>(...parts: P): FaultPlan<P[number]["faults"][number]> => ({
+  phases: parts
+})
 
 /**
  * A phase of a plan: its faults, and for how long they are in force. Without faults all is normal.
@@ -92,10 +94,10 @@ export const phases = <F extends Fault = never>(...parts: ReadonlyArray<Phase<F>
  * // 60000
  * ```
  */
-export const phase = <F extends Fault = never>(
+export const phase = <F extends ReadonlyArray<Fault>>(
   duration: Duration.DurationInput | "forever",
-  ...faults: ReadonlyArray<F>
-): Phase<F> => (duration === "forever" ? { faults } : { duration: normal(duration), faults })
+  ...faults: F
+): Phase<F[number]> => (duration === "forever" ? { faults } : { duration: normal(duration), faults })
 
 /** Milliseconds, where it is a duration at all; what is not is kept for the check to name. */
 const normal = (input: Duration.DurationInput): Duration.DurationInput =>

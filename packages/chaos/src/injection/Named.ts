@@ -45,6 +45,59 @@ export type OutcomeName<F extends Fault> = F extends { readonly kind: "outcome";
 /** The names of the predicates that faults mention. */
 export type PredicateName<F extends Fault> = Extract<F["when"], string>
 
+/** The methods a fault is for, or `string` for all. */
+type Method<F extends Fault> = NonNullable<F["methods"]>[number]
+
+type IsFor<F extends Fault, K> =
+  string extends Method<F> ? true : [Extract<Method<F>, NameOf<K>>] extends [never] ? false : true
+
+/** What all of these boxes may hold. */
+type Shared<Box> = (Box extends unknown ? (box: Box) => void : never) extends (
+  all: infer All extends { readonly of: unknown }
+) => void
+  ? All["of"]
+  : never
+
+type FailureBox<T> = T extends Stream.Stream<infer _, infer E, infer _R> ? { readonly of: E } : never
+type SuccessBox<T> = T extends Stream.Stream<infer A, infer _, infer _R> ? { readonly of: A } : never
+
+/** Whether a member may give this effect, whatever it is called with: so a generic method may give nothing of its parameter. */
+type Fits<M, With> = With extends M ? true : ((...args: ReadonlyArray<unknown>) => With) extends M ? true : false
+
+/** The errors that every signature of a member declares. */
+type MemberFailure<M> =
+  Shared<FailureBox<ServiceMembers.Given<M>>> extends infer E
+    ? Fits<M, Effect.Effect<never, E>> extends true
+      ? { readonly of: E }
+      : { readonly of: never }
+    : never
+
+/** The results that every signature of a member may have. */
+type MemberSuccess<M> =
+  Shared<SuccessBox<ServiceMembers.Given<M>>> extends infer A
+    ? Fits<M, Effect.Effect<A>> extends true
+      ? { readonly of: A }
+      : { readonly of: never }
+    : never
+
+type FailuresHit<S, F extends Fault, N> = F extends Fault
+  ? [Extract<ErrorName<F>, N>] extends [never]
+    ? never
+    : { [K in CallingKey<S>]: IsFor<F, K> extends true ? MemberFailure<S[K]> : never }[CallingKey<S>]
+  : never
+
+type SuccessesHit<S, F extends Fault, N> = F extends Fault
+  ? [Extract<OutcomeName<F>, N>] extends [never]
+    ? never
+    : { [K in CallingKey<S>]: IsFor<F, K> extends true ? MemberSuccess<S[K]> : never }[CallingKey<S>]
+  : never
+
+/** What an error of this name may be: one that every method declares which a fault of that name may hit. */
+export type ErrorFor<S, F extends Fault, N> = Shared<FailuresHit<S, F, N>>
+
+/** What a result of this name may be: one that every method may have which a fault of that name may hit. */
+export type OutcomeFor<S, F extends Fault, N> = Shared<SuccessesHit<S, F, N>>
+
 /** An option that may be left out only where no name needs it. A plan whose names are not known is checked when it starts. */
 type Needed<Option extends string, Name extends string> = [Name] extends [never]
   ? unknown
@@ -52,51 +105,37 @@ type Needed<Option extends string, Name extends string> = [Name] extends [never]
     ? unknown
     : { readonly [K in Option]: unknown }
 
-/** The functions behind the names of a plan. */
-export type Named<C, F extends Fault, Errors, Outcomes> = {
-  /** The errors that the plan names, each made for the call that it hits. */
-  readonly errors?: { readonly [N in keyof Errors]: (call: C) => Errors[N] } | undefined
-  /** The results that the plan names, each made for the call that it hits. */
-  readonly outcomes?: { readonly [N in keyof Outcomes]: (call: C) => Outcomes[N] } | undefined
-  /** The predicates that the plan names. One that throws makes a defect of the call. */
-  readonly predicates?: { readonly [N in PredicateName<F>]: (call: C) => boolean } | undefined
-} & Needed<"errors", ErrorName<F>> &
+type AllNeeded<F extends Fault> = Needed<"errors", ErrorName<F>> &
   Needed<"outcomes", OutcomeName<F>> &
   Needed<"predicates", PredicateName<F>>
 
-/** The methods a fault is for, or `string` for all. */
-type Method<F extends Fault> = NonNullable<F["methods"]>[number]
+/** The functions behind the names of a plan. */
+export type Named<S, F extends Fault> = {
+  /** The errors that the plan names, each made for the call that it hits. */
+  readonly errors?: { readonly [N in ErrorName<F>]: (call: ServiceCall<S>) => ErrorFor<S, F, N> } | undefined
+  /** The results that the plan names, each made for the call that it hits. */
+  readonly outcomes?: { readonly [N in OutcomeName<F>]: (call: ServiceCall<S>) => OutcomeFor<S, F, N> } | undefined
+  /** The predicates that the plan names. One that throws makes a defect of the call. */
+  readonly predicates?: { readonly [N in PredicateName<F>]: (call: ServiceCall<S>) => boolean } | undefined
+} & AllNeeded<F>
 
-type IsFor<F extends Fault, K> =
-  string extends Method<F> ? true : [Extract<Method<F>, NameOf<K>>] extends [never] ? false : true
+/** The same for one effect, to whose errors those of the plan are added. */
+export type NamedForOne<A, E, F extends Fault> = {
+  /** The errors that the plan names, each made for the call that it hits. */
+  readonly errors?: { readonly [N in ErrorName<F>]: (call: Call) => E } | undefined
+  /** The results that the plan names, each made for the call that it hits. */
+  readonly outcomes?: { readonly [N in OutcomeName<F>]: (call: Call) => A } | undefined
+  /** The predicates that the plan names. One that throws makes a defect of the call. */
+  readonly predicates?: { readonly [N in PredicateName<F>]: (call: Call) => boolean } | undefined
+} & AllNeeded<F>
 
-/** What these names stand for; of names that are not known, everything. */
-type Behind<Values, Name> = string extends Name ? Values[keyof Values] : Values[Name & keyof Values]
-
-/** What takes the place of a call that a fault hits. */
-type StandIn<F extends Fault, Errors, Outcomes> = Effect.Effect<
-  [OutcomeName<F>] extends [never] ? never : Behind<Outcomes, OutcomeName<F>>,
-  [ErrorName<F>] extends [never] ? never : Behind<Errors, ErrorName<F>>
->
-
-/** Whether a member may give this effect, whatever it is called with: so a generic method may give nothing of its parameter. */
-type Fits<M, With> = With extends M ? true : ((...args: ReadonlyArray<unknown>) => With) extends M ? true : false
-
-type Unfit<S, F extends Fault, Errors, Outcomes> = F extends Fault
-  ?
-      | {
-          [K in CallingKey<S>]: IsFor<F, K> extends true
-            ? Fits<S[K], StandIn<F, Errors, Outcomes>> extends true
-              ? never
-              : `method "${NameOf<K>}" does not declare "${ErrorName<F> | OutcomeName<F>}"`
-            : never
-        }[CallingKey<S>]
-      | (string extends Method<F>
-          ? never
-          : `"${Exclude<Method<F>, NameOf<CallingKey<S>>>}" is no method that gives an effect or a Stream`)
+type UnknownMethod<S, F extends Fault> = F extends Fault
+  ? string extends Method<F>
+    ? never
+    : Exclude<Method<F>, NameOf<CallingKey<S>>>
   : never
 
-/** What the compiler says of faults that a method does not declare, or that are for a method which there is not. */
-export type Admits<S, F extends Fault, Errors, Outcomes> = [Unfit<S, F, Errors, Outcomes>] extends [never]
+/** What the compiler says of a plan with faults for methods that there are not: the name of each, as missing. */
+export type KnowsMethods<S, F extends Fault> = [UnknownMethod<S, F>] extends [never]
   ? unknown
-  : { readonly [Mistake in Unfit<S, F, Errors, Outcomes>]: never }
+  : { readonly [M in UnknownMethod<S, F> as `no method "${M}" gives an effect or a Stream`]: never }
