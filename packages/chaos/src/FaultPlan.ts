@@ -12,7 +12,7 @@
  *
  * Options are checked where a plan is used, or read from JSON; a constructor does not refuse any.
  */
-import { Duration, Option } from "effect"
+import type { Duration } from "effect"
 import type {
   Aim,
   DefectFault,
@@ -27,6 +27,7 @@ import type {
   Phase,
   Span
 } from "./plan/Model.js"
+import { normal } from "./plan/Time.js"
 
 export type {
   Aim,
@@ -44,6 +45,7 @@ export type {
   Span
 } from "./plan/Model.js"
 export { decide, type Hit, initial, type State } from "./plan/Decision.js"
+export { fromJson, type PlanJson, schema, toJson } from "./plan/Json.js"
 export { check, type Part, type Setting, type Settings } from "./plan/Settings.js"
 
 /**
@@ -98,12 +100,6 @@ export const phase = <F extends ReadonlyArray<Fault>>(
   duration: Duration.DurationInput | "forever",
   ...faults: F
 ): Phase<F[number]> => (duration === "forever" ? { faults } : { duration: normal(duration), faults })
-
-/** Milliseconds, where it is a duration at all; what is not is kept for the check to name. */
-const normal = (input: Duration.DurationInput): Duration.DurationInput =>
-  typeof input === "number"
-    ? input
-    : Option.match(Duration.decodeUnknown(input), { onNone: () => input, onSome: Duration.toMillis })
 
 /** An aim may be given with undefined members, as options elsewhere; a plan, which can be JSON, has none. */
 type AimOptions<M extends string, W extends string> = { readonly [K in keyof Aim]: Aim<M, W>[K] | undefined }
