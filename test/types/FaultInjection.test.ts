@@ -180,3 +180,25 @@ describe("layer", () => {
     expect([fine, wrong].every(Layer.isLayer)).toBe(true)
   })
 })
+
+describe("inject", () => {
+  it("adds the errors that are given, and refuses a plan whose names nobody gives, and a result of another type", () => {
+    const one = FaultInjection.inject(Effect.succeed(1), make(fault("Down")), {
+      errors: { Down: (call) => (call.now > 0 ? new Unavailable() : new Declined()) }
+    })
+    expect(same<typeof one, Effect.Effect<Effect.Effect<number, Unavailable | Declined>>>(true)).toBe(true)
+    const two = FaultInjection.inject(Effect.succeed(1), make(latency("1 second")), {})
+    expect(same<typeof two, Effect.Effect<Effect.Effect<number>>>(true)).toBe(true)
+    // @ts-expect-error Down is not given
+    const three = FaultInjection.inject(Effect.succeed(1), make(fault("Down")), {})
+    const four = FaultInjection.inject(Effect.succeed(1), make(fault("Down")), {
+      // @ts-expect-error Down is not given, only Up
+      errors: { Up: () => new Unavailable() }
+    })
+    const five = FaultInjection.inject(Effect.succeed(1), make(outcome("None")), {
+      // @ts-expect-error the effect gives a number
+      outcomes: { None: () => "nothing" }
+    })
+    expect([one, two, three, four, five].every(Effect.isEffect)).toBe(true)
+  })
+})

@@ -99,15 +99,15 @@ export type ErrorFor<S, F extends Fault, N> = Shared<FailuresHit<S, F, N>>
 export type OutcomeFor<S, F extends Fault, N> = Shared<SuccessesHit<S, F, N>>
 
 /** An option that may be left out only where no name needs it. A plan whose names are not known is checked when it starts. */
-type Needed<Option extends string, Name extends string> = [Name] extends [never]
+type Needed<Option extends string, Name extends string, C> = [Name] extends [never]
   ? unknown
   : string extends Name
     ? unknown
-    : { readonly [K in Option]: unknown }
+    : { readonly [K in Option]: { readonly [N in Name]: (call: C) => unknown } }
 
-type AllNeeded<F extends Fault> = Needed<"errors", ErrorName<F>> &
-  Needed<"outcomes", OutcomeName<F>> &
-  Needed<"predicates", PredicateName<F>>
+type AllNeeded<C, F extends Fault> = Needed<"errors", ErrorName<F>, C> &
+  Needed<"outcomes", OutcomeName<F>, C> &
+  Needed<"predicates", PredicateName<F>, C>
 
 /** The functions behind the names of a plan. */
 export type Named<S, F extends Fault> = {
@@ -117,17 +117,17 @@ export type Named<S, F extends Fault> = {
   readonly outcomes?: { readonly [N in OutcomeName<F>]: (call: ServiceCall<S>) => OutcomeFor<S, F, N> } | undefined
   /** The predicates that the plan names. One that throws makes a defect of the call. */
   readonly predicates?: { readonly [N in PredicateName<F>]: (call: ServiceCall<S>) => boolean } | undefined
-} & AllNeeded<F>
+} & AllNeeded<ServiceCall<S>, F>
 
 /** The same for one effect, to whose errors those of the plan are added. */
 export type NamedForOne<A, E, F extends Fault> = {
   /** The errors that the plan names, each made for the call that it hits. */
-  readonly errors?: { readonly [N in ErrorName<F>]: (call: Call) => E } | undefined
+  readonly errors?: Readonly<Record<string, (call: Call) => E>> | undefined
   /** The results that the plan names, each made for the call that it hits. */
-  readonly outcomes?: { readonly [N in OutcomeName<F>]: (call: Call) => A } | undefined
+  readonly outcomes?: Readonly<Record<string, (call: Call) => A>> | undefined
   /** The predicates that the plan names. One that throws makes a defect of the call. */
   readonly predicates?: { readonly [N in PredicateName<F>]: (call: Call) => boolean } | undefined
-} & AllNeeded<F>
+} & AllNeeded<Call, F>
 
 type UnknownMethod<S, F extends Fault> = F extends Fault
   ? string extends Method<F>

@@ -74,10 +74,10 @@ const silence: Effect.Effect<never> = Effect.async<never>(() => {})
 
 const longestMillis = 2_147_483_647
 
-/** What takes the place of the call, as an effect that goes before it and whether the real one follows. */
+/** How a call goes on: for real, with an answer instead, or with one after what really happened. */
 type Ending =
   | { readonly _tag: "Real" }
-  | { readonly _tag: "Instead" | "After"; readonly then: Effect.Effect<unknown, unknown> }
+  | { readonly _tag: "Instead" | "After"; readonly answer: Effect.Effect<unknown, unknown> }
 
 const real: Ending = { _tag: "Real" }
 
@@ -123,7 +123,10 @@ export class Play {
     this.arriving(method, args, (hits, call) => {
       const ending = this.ending(hits, call)
       if (ending._tag === "Real") return delayed(hits, self)
-      return delayed(hits, ending._tag === "Instead" ? ending.then : Effect.zipRight(Effect.ignore(self), ending.then))
+      return delayed(
+        hits,
+        ending._tag === "Instead" ? ending.answer : Effect.zipRight(Effect.ignore(self), ending.answer)
+      )
     })
 
   /** The same of a Stream: what is injected comes before its first element, or once it has ended if its reply is lost. */
@@ -136,7 +139,7 @@ export class Play {
       this.arriving(method, args, (hits, call) => {
         const ending = this.ending(hits, call)
         if (ending._tag === "Real") return delayed(hits, Effect.succeed(self))
-        const then = Stream.fromEffect(ending.then)
+        const then = Stream.fromEffect(ending.answer)
         return delayed(
           hits,
           Effect.succeed(
@@ -187,19 +190,19 @@ export class Play {
       case "latency":
         return real
       case "fault":
-        return { _tag: "Instead", then: this.failure(fault.error, call) }
+        return { _tag: "Instead", answer: this.failure(fault.error, call) }
       case "defect":
-        return { _tag: "Instead", then: Effect.die(new InjectedDefect({ policy: this.name, method: call.method })) }
+        return { _tag: "Instead", answer: Effect.die(new InjectedDefect({ policy: this.name, method: call.method })) }
       case "outcome": {
         const { outcome } = fault
-        return { _tag: "Instead", then: Effect.sync(() => this.options.outcomes?.[outcome]?.(call)) }
+        return { _tag: "Instead", answer: Effect.sync(() => this.options.outcomes?.[outcome]?.(call)) }
       }
       case "hang":
-        return { _tag: "Instead", then: silence }
+        return { _tag: "Instead", answer: silence }
       case "interrupt":
-        return { _tag: "Instead", then: Effect.interrupt }
+        return { _tag: "Instead", answer: Effect.interrupt }
       case "lostReply":
-        return { _tag: "After", then: fault.error === undefined ? silence : this.failure(fault.error, call) }
+        return { _tag: "After", answer: fault.error === undefined ? silence : this.failure(fault.error, call) }
     }
   }
 
