@@ -2,7 +2,7 @@
  * A plan that has been started: asked about every call, and what it does to the calls that it hits.
  */
 import { InvalidOptions, Telemetry } from "@effect-resilience/core"
-import { Clock, Data, Effect, Either, MutableRef, Stream } from "effect"
+import { type Clock, Data, Effect, Either, MutableRef, Stream } from "effect"
 import { decide, type Hit, initial } from "../plan/Decision.js"
 import type { Call, FaultPlan } from "../plan/Model.js"
 import { check, type Settings } from "../plan/Settings.js"
