@@ -1,0 +1,2 @@
+export * as FaultInjection from "./FaultInjection.js"
+export * as FaultPlan from "./FaultPlan.js"
