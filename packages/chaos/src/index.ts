@@ -1,0 +1,1 @@
+export * as ScriptedService from "./ScriptedService.js"
