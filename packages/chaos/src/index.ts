@@ -1,1 +1,2 @@
+export * as PolicyLaws from "./PolicyLaws.js"
 export * as ScriptedService from "./ScriptedService.js"
