@@ -1,3 +1,5 @@
 export * as FaultInjection from "./FaultInjection.js"
 export * as FaultPlan from "./FaultPlan.js"
+export * as PolicyLaws from "./PolicyLaws.js"
+export * as ScriptedService from "./ScriptedService.js"
 export * as VirtualTime from "./VirtualTime.js"
