@@ -101,9 +101,7 @@ describe("the same script", () => {
         // Times are since the TestClock was here; each script begins at a round hour.
         const began = yield* Clock.currentTimeMillis
         yield* TestClock.adjust("1 hour")
-        const exit = yield* fiber.await
-        if (Exit.isFailure(exit)) return yield* exit
-        const { asked, ends, events } = exit.value
+        const { asked, ends, events } = yield* yield* fiber.await
         const tested = {
           ends: ends.map((end) => ({ ...end, at: end.at - began })),
           asked: asked.map((at) => at - began),
