@@ -2,7 +2,7 @@
 import { VirtualTime } from "@effect-resilience/chaos"
 import { Backoff, Bulkhead, CircuitBreaker, Policy, type Telemetry } from "@effect-resilience/core"
 import { describe, expect, it } from "@effect/vitest"
-import { Clock, Effect, Exit, Random, TestClock } from "effect"
+import { Clock, Effect, Random, TestClock } from "effect"
 import { Dependency, Unavailable } from "../support/Dependency.js"
 import { Dice } from "../support/Dice.js"
 import { failureOf } from "../support/Passing.js"
