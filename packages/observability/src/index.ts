@@ -1,0 +1,1 @@
+export * as MetricNames from "./MetricNames.js"
