@@ -157,8 +157,11 @@ const mirror = <S extends object>(service: object, around: Around): S => {
 }
 
 const aroundBy = (policy: Standard, repeatable: ReadonlyArray<PropertyKey>): Around => {
-  const once = policy.with({ repeatable: false })
-  return (key) => (repeatable.includes(key) ? policy : once)
+  return (key) =>
+    policy.with({
+      operation: typeof key === "symbol" ? undefined : String(key),
+      repeatable: repeatable.includes(key) ? undefined : false
+    })
 }
 
 /**
