@@ -165,10 +165,10 @@ const wait = <A, E, In, R>(
     )
   })
 
-const settled = (fiber: AnyFiber, { keyed, policy }: Telemetry.Subject, attempt: number, succeeded: boolean): void => {
-  if (attempt === 1) return
+const settled = (fiber: AnyFiber, { keyed, policy }: Telemetry.Subject, made: number, succeeded: boolean): void => {
+  if (made === 1) return
   const at = nowMillis(fiber)
-  Telemetry.hubOfCalls(fiber)?.tellOfCall({ _tag: "RetrySettled", policy, keyed, at, attempt, succeeded }, fiber)
+  Telemetry.hubOfCalls(fiber)?.tellOfCall({ _tag: "RetrySettled", policy, keyed, at, attempt: made, succeeded }, fiber)
 }
 
 const report = (

@@ -64,11 +64,11 @@ export const settings = (
 /** The plan that settings make for a policy. */
 export const plan = <A, E>(
   of: Telemetry.Subject,
-  settings: Settings,
+  numbers: Settings,
   classifier: Classifier,
   admitted: () => boolean
 ): Repetition.Plan<A, E, unknown, never> => ({
-  ...settings,
+  ...numbers,
   of,
   admitted,
   judge: (fiber, answer) => {

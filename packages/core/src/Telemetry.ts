@@ -25,7 +25,7 @@ export {
 } from "./telemetry/Subscription.js"
 
 /**
- * A Layer that hands every event to `publish`; with `calls` also those of every call.
+ * A Layer that hands every event to `hear`; with `calls` also those of every call.
  *
  * @example
  * ```ts
@@ -37,9 +37,9 @@ export {
  * ```
  */
 export const layer = (
-  publish: (event: Event) => void,
+  hear: (event: Event) => void,
   options: { readonly calls?: boolean | undefined } = {}
-): Layer.Layer<never> => layerSink(Effect.succeed({ publish: (event) => publish(event), ...options }))
+): Layer.Layer<never> => layerSink(Effect.succeed({ publish: (event) => hear(event), ...options }))
 
 /** Reports what happens now, if anybody listens. For what is not in the middle of a decision. */
 export const report = (event: (at: number) => Event): Effect.Effect<void> =>

@@ -2,7 +2,7 @@
  * A subscription to events that never makes a caller wait: it keeps the last so many that were not taken, and counts those
  * that it dropped for want of room.
  */
-import { Chunk, Effect, Option, type Scope, Stream } from "effect"
+import { Chunk, Effect, type Scope, Stream } from "effect"
 import * as InvalidOptions from "../InvalidOptions.js"
 import type { Event } from "./Events.js"
 import { listen } from "./Hub.js"
@@ -31,7 +31,7 @@ export interface Subscription {
 }
 
 /** The last events in a ring. Mutated in place: it is written inside calls. */
-class Ring {
+export class Ring {
   private readonly slots: Array<Event | undefined>
   private from = 0
   private size = 0
@@ -57,8 +57,8 @@ class Ring {
     if (this.size === 1) this.latch.unsafeOpen()
   }
 
-  /** Takes all that is there, as soon as anything is. */
-  readonly take: Effect.Effect<Chunk.Chunk<Event>> = Effect.map(this.latch.await, () => {
+  /** Takes all that is there. */
+  readonly drain = (): ReadonlyArray<Event> => {
     const taken: Array<Event> = []
     for (; this.size > 0; this.size--) {
       const event = this.slots[this.from]
@@ -67,8 +67,13 @@ class Ring {
       this.from = this.from + 1 === this.capacity ? 0 : this.from + 1
     }
     this.latch.unsafeClose()
-    return Chunk.unsafeFromArray(taken)
-  })
+    return taken
+  }
+
+  /** What is there and what comes, taken all at once as often as anything is there. */
+  readonly stream: Stream.Stream<Event> = Stream.repeatEffectChunk(
+    Effect.map(this.latch.await, () => Chunk.unsafeFromArray(this.drain()))
+  )
 
   get counts(): Counts {
     const { dropped, published, size: waiting } = this
@@ -100,7 +105,7 @@ export const subscribe = ({ calls, capacity = 1024 }: Options = {}): Effect.Effe
       Effect.suspend(() => {
         const ring = new Ring(most)
         return Effect.as(listen({ publish: ring.put, calls }), {
-          stream: Stream.repeatEffectChunkOption(Effect.mapError(ring.take, Option.some)),
+          stream: ring.stream,
           counts: Effect.sync(() => ring.counts)
         })
       })
