@@ -15,6 +15,8 @@ import type { Event } from "./telemetry/Events.js"
 import { layerSink, publish } from "./telemetry/Hub.js"
 
 export type * from "./telemetry/Events.js"
+export { layerLog } from "./telemetry/Log.js"
+export { layerSpans } from "./telemetry/Spans.js"
 export { type Hub, hubOfCalls, layerSink, listen, publish, type Sink, Telemetry } from "./telemetry/Hub.js"
 export {
   type Counts,

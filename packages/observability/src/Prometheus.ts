@@ -5,6 +5,7 @@
  * written with `_` in place of what is not allowed; a counter that only rises ends in `_total`, and one that may fall is a
  * gauge. Where two metrics have one name, the first has it.
  */
+import { PolicyRegistry } from "@effect-resilience/core"
 import { type HttpRouter, HttpLayerRouter, HttpServerResponse } from "@effect/platform"
 import { Effect, type Layer, Metric, type MetricPair, MetricState } from "effect"
 import { ResilienceMetrics } from "./ResilienceMetrics.js"
@@ -196,7 +197,14 @@ export const layerHttp = ({ path = "/metrics" }: HttpOptions = {}): Layer.Layer<
   HttpLayerRouter.HttpRouter
 > =>
   HttpLayerRouter.use((router) =>
-    Effect.flatMap(ResilienceMetrics, (metrics) =>
-      router.add("GET", path, Effect.provideService(response, ResilienceMetrics, metrics))
+    Effect.flatMap(Effect.zip(ResilienceMetrics, PolicyRegistry.PolicyRegistry), ([metrics, registry]) =>
+      router.add(
+        "GET",
+        path,
+        response.pipe(
+          Effect.provideService(ResilienceMetrics, metrics),
+          Effect.provideService(PolicyRegistry.PolicyRegistry, registry)
+        )
+      )
     )
   )

@@ -10,6 +10,8 @@
  * each under its own, and what is beyond the cap under `other`; so do endpoints. A series that was there once stays, at
  * what it was; gauges of policies that are gone fall to 0.
  *
+ * The Layer refreshes from the `PolicyRegistry` that it is built in: a program with one of its own provides it to the Layer.
+ *
  * Calls are measured by standard policies and by breakers. Provide the Layer once: two count everything twice.
  */
 import { InvalidOptions, Telemetry } from "@effect-resilience/core"
