@@ -162,7 +162,8 @@ describe("a subscription", () => {
 
   it.scoped("is woken by what comes, and hears nothing after its end", () =>
     Effect.gen(function* () {
-      const reader = yield* Effect.fork(Stream.runCollect(Stream.take(Telemetry.stream({ calls: true }), 3)))
+      const heard = yield* Telemetry.subscribe({ calls: true })
+      const reader = yield* Effect.fork(Stream.runCollect(Stream.take(heard.stream, 3)))
       yield* Effect.yieldNow()
       yield* many(3)
       expect(Chunk.size(yield* Fiber.join(reader))).toBe(3)
