@@ -3,7 +3,7 @@ import { ResilienceMetrics } from "@effect-resilience/observability"
 import { Data, Effect, Layer } from "effect"
 import { mustHold, type Question } from "../harness/Question.js"
 import { measured, ours, proved } from "../subjects/Five.js"
-import { bareCall, enteredEach, inFiber } from "../subjects/Loops.js"
+import { bareCall, enteredEach, inFiber, lasting } from "../subjects/Loops.js"
 
 class Unavailable extends Data.TaggedError("Unavailable") {}
 
@@ -38,6 +38,8 @@ export const question: Question = {
   prepare: async () => {
     await mustTell()
     const { listening } = counting()
+    // Built once, as programs do.
+    const listeningAll = Effect.provide(await lasting(Layer.build(allSinks)))
     const call = (await ours(measured)).protect(bareCall)
     mustHold((await Effect.runPromise(listening(call))) === 1, "a listener loses the answer")
     return {
@@ -46,7 +48,7 @@ export const question: Question = {
         { name: "bare call", run: inFiber(bareCall) },
         { name: "nobody listens", run: inFiber(call) },
         { name: "a sink listens", run: inFiber(call, listening) },
-        { name: "all sinks listen", run: inFiber(call, Effect.provide(allSinks)) },
+        { name: "all sinks listen", run: inFiber(call, listeningAll) },
         { name: "nobody listens, one runPromise each", run: enteredEach(call) },
         { name: "a sink listens, one runPromise each", run: enteredEach(listening(call)) }
       ],
