@@ -61,8 +61,11 @@ export interface ProtectServiceOptions<S> {
 type Around = (key: PropertyKey) => Standard
 
 const aroundBy = (policy: Standard, repeatable: ReadonlyArray<PropertyKey>): Around => {
-  const once = policy.with({ repeatable: false })
-  return (key) => (repeatable.includes(key) ? policy : once)
+  return (key) =>
+    policy.with({
+      operation: typeof key === "symbol" ? undefined : String(key),
+      repeatable: repeatable.includes(key) ? undefined : false
+    })
 }
 
 /**

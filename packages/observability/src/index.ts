@@ -1,0 +1,3 @@
+export * as MetricNames from "./MetricNames.js"
+export * as Prometheus from "./Prometheus.js"
+export * as ResilienceMetrics from "./ResilienceMetrics.js"
