@@ -1,1 +1,2 @@
+export * as Timeline from "./Timeline.js"
 export * as VirtualTime from "./VirtualTime.js"
