@@ -1,2 +1,5 @@
+export * as ChaosControl from "./ChaosControl.js"
+export * as FaultInjection from "./FaultInjection.js"
+export * as FaultPlan from "./FaultPlan.js"
 export * as PolicyLaws from "./PolicyLaws.js"
 export * as ScriptedService from "./ScriptedService.js"

@@ -107,6 +107,19 @@ export interface DeadlineHeaderIgnored extends Common {
   readonly header: string
 }
 
+/**
+ * A fault was injected on purpose into a call of `method`; `policy` is the name of the service. Marked, so that nobody takes
+ * an experiment for an outage.
+ */
+export interface FaultInjected extends Common {
+  readonly _tag: "FaultInjected"
+  readonly method: string
+  readonly fault: "fault" | "defect" | "latency" | "outcome" | "hang" | "interrupt" | "lostReply"
+  /** How long the call is delayed, in milliseconds; undefined for what is no latency. */
+  readonly delay: number | undefined
+  readonly chaos: true
+}
+
 /** All that policies report; `_tag` tells which. */
 export type Event =
   | RetryScheduled
@@ -121,6 +134,7 @@ export type Event =
   | FallbackFailed
   | UnclassifiedError
   | DeadlineHeaderIgnored
+  | FaultInjected
 
 /** Where events go. `publish` runs inside the call that it tells of: it must be quick and must not throw. */
 export interface Sink {
