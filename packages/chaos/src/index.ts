@@ -1,3 +1,4 @@
+export * as ChaosControl from "./ChaosControl.js"
 export * as FaultInjection from "./FaultInjection.js"
 export * as FaultPlan from "./FaultPlan.js"
 export * as PolicyLaws from "./PolicyLaws.js"

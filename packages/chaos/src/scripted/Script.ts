@@ -2,7 +2,7 @@
  * What the script of a service may say of each of its members, by type, and the checks that types cannot make.
  */
 import { type Effect, Either } from "effect"
-import { InvalidOptions } from "@effect-resilience/core"
+import { InvalidOptions, type ServiceMembers } from "@effect-resilience/core"
 import type { MethodScript } from "./Mismatch.js"
 import { type AnyStep, layersOf, type Step } from "./Step.js"
 
@@ -11,11 +11,11 @@ export interface EffectScript<out A, out E> {
   readonly steps: ReadonlyArray<Step<readonly [], A, E>>
 }
 
-/** Whether it is an effect by nature: data that is one by type only (Option, Ref, Deferred, ...) has members of its own. */
+/** Whether it is an effect by nature, and not data that is one by type only (Option, Ref, Deferred, ...). */
 type IsEffect<T> = [T] extends [Effect.Effect<infer _A, infer _E, infer _R>]
-  ? [Exclude<keyof T, keyof Effect.Effect<unknown>>] extends [never]
-    ? true
-    : false
+  ? ServiceMembers.IsData<T> extends true
+    ? false
+    : true
   : false
 
 /** The script of a member; never for a member that makes no call. */
