@@ -25,7 +25,7 @@ import { Classifier, type Judge, judgeBy } from "./Classifier.js"
 import { nowMillis } from "./FiberTime.js"
 import * as InvalidOptions from "./InvalidOptions.js"
 import type * as Outcome from "./Outcome.js"
-import { Base, type Policy } from "./policy/Model.js"
+import { Base, partsOf, type Policy } from "./policy/Model.js"
 import { settleExit } from "./Settlement.js"
 import * as PolicyRegistry from "./PolicyRegistry.js"
 import type { Transition } from "./Transitions.js"
@@ -100,6 +100,10 @@ export interface CircuitBreaker extends Policy<CircuitOpen> {
 
 /** Whether this is a circuit breaker. */
 export const isCircuitBreaker = (u: unknown): u is CircuitBreaker => Predicate.hasProperty(u, CircuitTypeId)
+
+/** The circuit breakers that a policy has, itself included. */
+export const breakersIn = (policy: Policy<unknown>): ReadonlyArray<CircuitBreaker> =>
+  isCircuitBreaker(policy) ? [policy] : partsOf(policy).flatMap(breakersIn)
 
 const through = <A, E, R>(
   self: Effect.Effect<A, E, R>,

@@ -1,0 +1,2 @@
+export * as Drain from "./Drain.js"
+export * as Health from "./Health.js"
