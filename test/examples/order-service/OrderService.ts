@@ -3,6 +3,7 @@
  * and orders called `order-1`, `order-2`, ... Its routes are asked in the test's process, without a socket.
  */
 import { PolicyRegistry, Telemetry } from "@effect-resilience/core"
+import { Drain } from "@effect-resilience/observability"
 import { HttpServerRequest, type HttpServerResponse } from "@effect/platform"
 import { ConfigProvider, Effect, Layer } from "effect"
 import * as App from "../../../examples/order-service/src/App.js"
@@ -47,7 +48,7 @@ export interface Options {
 /** One process of the service; what a test puts into it ends with its scope. */
 export const layer = (dependencies: ScriptedDependencies, options: Options = {}) =>
   App.services[options.policies ?? "on"].pipe(
-    Layer.provide(Layer.mergeAll(dependencies.layer, file(options.disk ?? disk()), ids)),
+    Layer.provide(Layer.mergeAll(dependencies.layer, file(options.disk ?? disk()), ids, Drain.layer())),
     Layer.provideMerge(Layer.merge(PolicyRegistry.layer, Telemetry.layer(options.publish ?? (() => undefined)))),
     Layer.provide(Layer.setConfigProvider(ConfigProvider.fromMap(new Map(Object.entries(options.settings ?? {})))))
   )
