@@ -2,10 +2,10 @@
  * The HTTP server on `HOST` (127.0.0.1) and `PORT` (3000; 0 picks a free one), which drains before it stops, and the one
  * for probes on `ADMIN_PORT`, if that is set, which goes on until the other has stopped.
  */
-import { Health } from "@effect-resilience/observability"
+import { type Drain, Health } from "@effect-resilience/observability"
 import { ResilientNodeServer } from "@effect-resilience/observability/node"
-import { HttpServer, HttpServerResponse } from "@effect/platform"
-import { Config, Console, Effect, Layer, Option } from "effect"
+import { HttpServer, type HttpServerError, HttpServerResponse } from "@effect/platform"
+import { Config, type ConfigError, Console, Effect, Layer, Option } from "effect"
 import * as Http from "node:http"
 
 const port = (name: string) =>
@@ -19,9 +19,11 @@ const settings = Config.all({
 })
 
 /** The server; it is listening when the Layer is built. */
-export const layer = Layer.unwrapEffect(
-  Effect.map(settings, (listen) => ResilientNodeServer.layer(() => Http.createServer(), listen))
-)
+export const layer: Layer.Layer<
+  HttpServer.HttpServer,
+  HttpServerError.ServeError | ConfigError.ConfigError,
+  Drain.Drain
+> = Layer.unwrapEffect(Effect.map(settings, (listen) => ResilientNodeServer.layer(() => Http.createServer(), listen)))
 
 /** What is served to operators. */
 const admin = Effect.catchTag(Health.router, "RouteNotFound", () =>

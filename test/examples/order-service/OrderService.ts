@@ -63,7 +63,7 @@ const textOf = (response: HttpServerResponse.HttpServerResponse): string =>
   response.body._tag === "Uint8Array" ? new TextDecoder().decode(response.body.body) : ""
 
 /** Asks a route. `body` goes out as JSON, a string as it is. */
-export const ask = (method: string, path: string, body?: unknown) =>
+export const ask = (method: string, path: string, body?: unknown): Effect.Effect<Answer, never, Routes.Services> =>
   Effect.gen(function* () {
     const content = typeof body === "string" || body === undefined ? (body ?? null) : JSON.stringify(body)
     const headers: Record<string, string> =
@@ -82,5 +82,5 @@ export const ask = (method: string, path: string, body?: unknown) =>
   }).pipe(Effect.scoped)
 
 /** Places an order for one of product p1. */
-export const order = (change: Readonly<Record<string, unknown>> = {}) =>
+export const order = (change: Readonly<Record<string, unknown>> = {}): Effect.Effect<Answer, never, Routes.Services> =>
   ask("POST", "/orders", { productId: "p1", quantity: 1, amountCents: 1010, ...change })
