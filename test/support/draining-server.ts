@@ -16,18 +16,25 @@ const after = Effect.flatMap(HttpServerRequest.HttpServerRequest, ({ url }) =>
   Effect.delay(here, Number(url.split("/").at(-1)))
 )
 
+/** Answers when it is let go, on the other port. */
+const gate = Effect.unsafeMakeLatch()
+const held = Effect.zipRight(gate.await, here)
+const release = Effect.zipRight(gate.open, here)
+
 const streamed = HttpServerResponse.stream(
   Stream.encodeText(Stream.tick("20 millis").pipe(Stream.take(50), Stream.as("part ")))
 )
 
 const routes = HttpRouter.empty.pipe(
   HttpRouter.get("/after/:millis", after),
+  HttpRouter.get("/held", held),
   HttpRouter.get("/streamed", streamed),
   HttpRouter.get("/never", Effect.never),
   HttpRouter.get("/deaf", Effect.uninterruptible(Effect.never)),
   HttpRouter.concat(Health.router)
 )
 
+const operators = HttpRouter.concat(Health.router, HttpRouter.empty.pipe(HttpRouter.get("/release", release)))
 const probes = Http.createServer()
 const sayProbes = Layer.effectDiscard(
   Effect.suspend(() => {
@@ -36,7 +43,7 @@ const sayProbes = Layer.effectDiscard(
   })
 )
 const admin = sayProbes.pipe(
-  Layer.provideMerge(ResilientNodeServer.layerAdmin(Health.router, () => probes, { host: "127.0.0.1", port: 0 }))
+  Layer.provideMerge(ResilientNodeServer.layerAdmin(operators, () => probes, { host: "127.0.0.1", port: 0 }))
 )
 
 const main = Layer.effectDiscard(HttpServer.addressFormattedWith((address) => Console.log(`serves ${address}`))).pipe(
