@@ -247,8 +247,8 @@ describe("dependencies", () => {
 
   it.effect("of a Keyed are told together, without their keys", () =>
     Effect.gen(function* () {
-      const tenants = yield* Keyed.make("tenants", {
-        lookup: (_: string) => Policy.standard("tenant", { circuitBreaker: trip, retry: "none" }),
+      const tenants = yield* Keyed.make<string, Policy.Standard>("tenants", {
+        lookup: () => Policy.standard("tenant", { circuitBreaker: trip, retry: "none" }),
         capacity: 10,
         idleTimeToLive: "1 hour"
       })
