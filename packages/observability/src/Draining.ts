@@ -114,12 +114,14 @@ export class Draining implements Service {
     }).pipe(Effect.ensuring(Deferred.succeed(this.end, undefined)))
   }
 
+  /** Takes a step; whether it was of any effect. */
   private take(event: Event): boolean {
     const [done, next] = step(MutableRef.get(this.cell), event)
     MutableRef.set(this.cell, next)
     return done
   }
 
+  /** A request has ended. */
   private leave(fiber: Tracked): void {
     this.tracked.delete(fiber)
     this.take("Left")
@@ -132,6 +134,7 @@ export class Draining implements Service {
     if (inFlight === 0 && (phase === "Closing" || phase === "Closed")) Deferred.unsafeDone(this.idle, Exit.void)
   }
 
+  /** Says how far it is. */
   private log(message: string): Effect.Effect<void> {
     return Effect.suspend(() => {
       const { inFlight, phase } = MutableRef.get(this.cell)
