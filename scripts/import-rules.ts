@@ -16,7 +16,7 @@ const packages: Readonly<Record<string, { readonly internal: ReadonlyArray<strin
 /** What one entry point of a package may import besides: what it needs of its platform. */
 const entries: Readonly<Record<string, RegExp>> = {
   "http/node": /^@effect\/platform-node(?:\/|$)/,
-  "observability/node": /^@effect\/platform-node(?:\/|$)/
+  "observability/node": /^(?:@effect\/platform-node(?:\/|$)|node:http$)/
 }
 
 interface Import {

@@ -25,7 +25,7 @@ import { Classifier, type Judge, judgeBy } from "./Classifier.js"
 import { type AnyFiber, nowMillis } from "./FiberTime.js"
 import * as InvalidOptions from "./InvalidOptions.js"
 import type * as Outcome from "./Outcome.js"
-import { Base, type Policy } from "./policy/Model.js"
+import { Base, partsOf, type Policy } from "./policy/Model.js"
 import { settleExit, type Teller } from "./Settlement.js"
 import { statusOf } from "./telemetry/Status.js"
 import * as Telemetry from "./Telemetry.js"
@@ -116,6 +116,10 @@ const tellerOf = (fiber: AnyFiber, { keyed, name: policy }: Circuit, permit: Per
     }
   )
 }
+
+/** The circuit breakers that a policy has, itself included. */
+export const breakersIn = (policy: Policy<unknown>): ReadonlyArray<CircuitBreaker> =>
+  isCircuitBreaker(policy) ? [policy] : partsOf(policy).flatMap(breakersIn)
 
 const through = <A, E, R>(
   self: Effect.Effect<A, E, R>,

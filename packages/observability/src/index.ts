@@ -1,3 +1,5 @@
+export * as Drain from "./Drain.js"
+export * as Health from "./Health.js"
 export * as MetricNames from "./MetricNames.js"
 export * as Prometheus from "./Prometheus.js"
 export * as ResilienceMetrics from "./ResilienceMetrics.js"
