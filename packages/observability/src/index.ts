@@ -1,1 +1,2 @@
+export * as AlertRules from "./AlertRules.js"
 export * as MetricNames from "./MetricNames.js"
