@@ -17,6 +17,7 @@ import {
   neverFires,
   otherInstance,
   type Scenario,
+  silentAt,
   turning,
   type Values
 } from "./Scenarios.js"
@@ -167,7 +168,7 @@ export const bulkhead = (settings: Settings, { bulkhead: alert }: Alerts): Reado
   const briefly = {
     name: "all permits in use, for just too short a time",
     given: given(turning([permits, short], [0, 1])),
-    checks: neverFires(settings.bulkhead, step, 0)
+    checks: silentAt((short - 1) * step, short * step)
   }
   return [...scenarios, ...(forMillis === 0 ? [] : [briefly])].map((each) => ({ ...each, alert, stepMillis: step }))
 }
@@ -176,6 +177,7 @@ export const bulkhead = (settings: Settings, { bulkhead: alert }: Alerts): Reado
 export const fallback = (settings: Settings, { fallback: alert }: Alerts): ReadonlyArray<Scenario> => {
   const step = settings.scrapeMillis
   const { forMillis } = settings.fallback
+  const short = Math.ceil(forMillis / step)
   const given = (values: Values): ReadonlyArray<Given> => [
     { series: series(metrics.fallbackActive, labelsOf(settings)), values }
   ]
@@ -193,8 +195,8 @@ export const fallback = (settings: Settings, { fallback: alert }: Alerts): Reado
   ]
   const briefly = {
     name: "a fallback for just too short a time",
-    given: given(turning([1, Math.ceil(forMillis / step)], [0, 1])),
-    checks: neverFires(settings.fallback, step, 0)
+    given: given(turning([1, short], [0, 1])),
+    checks: silentAt((short - 1) * step, short * step)
   }
   return [...scenarios, ...(forMillis === 0 ? [] : [briefly])].map((each) => ({ ...each, alert, stepMillis: step }))
 }

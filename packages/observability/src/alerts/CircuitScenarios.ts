@@ -10,6 +10,7 @@ import {
   fires,
   type Given,
   labelsOf,
+  missedBefore,
   otherInstance,
   type Scenario,
   silentAt,
@@ -71,10 +72,10 @@ export const openings = (settings: Settings, { open: alert }: Alerts): ReadonlyA
   ].map((scenario) => ({ ...scenario, alert, stepMillis: step }))
 }
 
-/** The values of a counter that grows by one at each of these scrapes; set back to 0 at another. */
-const counting = (at: ReadonlyArray<number>, restart: number = Infinity): Values => {
+/** The values of a counter that grows by one at each of these scrapes; set back to where it began at another. */
+const counting = (at: ReadonlyArray<number>, restart: number = Infinity, before: number = 0): Values => {
   const total = (scrape: number): number =>
-    at.filter((each) => each <= scrape && (scrape < restart || each > restart)).length
+    before + at.filter((each) => each <= scrape && (scrape < restart || each > restart)).length
   const turns = [0, ...at, ...(restart === Infinity ? [] : [restart])].toSorted((a, b) => a - b)
   return turning(
     ...turns.flatMap((turn, i): ReadonlyArray<readonly [number, number]> => {
@@ -110,6 +111,7 @@ export const manyTrips = (
   const within = span(counted.withinMillis)
   const apart = Math.floor(scrapes / Math.max(1, limit)) + 2
   const rarely = Array.from({ length: limit + 1 }, (_, i) => 1 + i * apart)
+  const before = 7
   const enough = evenly(limit + 1)
   const half = enough.filter((_, i) => i % 2 === 0)
   const rest = enough.filter((_, i) => i % 2 === 1)
@@ -123,6 +125,12 @@ export const manyTrips = (
       name: `${limit} trips within ${within}`,
       given: [trips(counting(evenly(limit)))],
       checks: silentAt(end)
+    },
+    {
+      // Here Prometheus extrapolates.
+      name: `${limit} trips within ${within}, after others, and a scrape that was missed`,
+      given: [trips(missedBefore(before, counting(evenly(limit), Infinity, before)))],
+      checks: silentAt((scrapes + 1) * stepMillis)
     }
   ]
   const slowly = {

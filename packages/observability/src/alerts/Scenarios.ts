@@ -62,6 +62,12 @@ export const turning =
   (scrapes) =>
     runs.map(([value, length], i) => constant(value)(i === runs.length - 1 ? scrapes : length - 1)).join(" ")
 
+/** The same after one scrape that saw the first value, and one that was missed. */
+export const missedBefore =
+  (first: number, values: Values): Values =>
+  (scrapes) =>
+    `${number(first)} _ ${values(scrapes)}`
+
 const silent = (atMillis: number): Check => ({ atMillis, firing: [] })
 
 /** It fires at that time, with that value. */
