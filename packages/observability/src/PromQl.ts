@@ -46,6 +46,10 @@ export const countOf = <M extends Histogram>(metric: M, matchers: Matchers<M>): 
 export const bucketsOf = <M extends Histogram>(metric: M, matchers: Matchers<M>): string =>
   selector(`${metric.name}_bucket`, matchers)
 
+/** The series that a rule records, under a name that is no metric's. */
+export const recorded = (name: string, matchers: { readonly service?: Matcher | undefined }): string =>
+  selector(name, matchers)
+
 const units: ReadonlyArray<readonly [millis: number, unit: string]> = [
   [86_400_000, "d"],
   [3_600_000, "h"],

@@ -2,7 +2,7 @@
  * The alerts: when each fires, how grave it is, and what it says.
  */
 import { metrics } from "../MetricNames.js"
-import { series, span } from "../PromQl.js"
+import { recorded, series, span } from "../PromQl.js"
 import { type Settings, tripSeenMillis } from "./Options.js"
 import { names } from "./Ratios.js"
 
@@ -85,12 +85,12 @@ const circuits = (settings: Settings) => {
   } as const satisfies Record<string, Alert>
 }
 
-const calls = ({ retries, retrySuccess, timeouts }: Settings) =>
+const calls = ({ retries, retrySuccess, service: only, timeouts }: Settings) =>
   ({
     timeouts: {
       name: "TimeoutRateHigh",
       severity: "warning",
-      expr: `${names.timeouts} > ${timeouts.limit}`,
+      expr: `${recorded(names.timeouts, { service: only })} > ${timeouts.limit}`,
       forMillis: timeouts.forMillis,
       value: "share",
       scope: "service",
@@ -101,7 +101,7 @@ const calls = ({ retries, retrySuccess, timeouts }: Settings) =>
     retries: {
       name: "RetryRateHigh",
       severity: "warning",
-      expr: `${names.retries} > ${retries.limit}`,
+      expr: `${recorded(names.retries, { service: only })} > ${retries.limit}`,
       forMillis: retries.forMillis,
       value: "share",
       scope: "service",
@@ -113,7 +113,7 @@ const calls = ({ retries, retrySuccess, timeouts }: Settings) =>
     retrySuccess: {
       name: "RetriesInVain",
       severity: "warning",
-      expr: `${names.retrySuccess} < ${retrySuccess.limit}`,
+      expr: `${recorded(names.retrySuccess, { service: only })} < ${retrySuccess.limit}`,
       forMillis: retrySuccess.forMillis,
       value: "share",
       scope: "service",
@@ -129,7 +129,7 @@ const answers = ({ bulkhead, fallback, service: only }: Settings) =>
     bulkhead: {
       name: "BulkheadNearLimit",
       severity: "warning",
-      expr: `${names.bulkhead} > ${bulkhead.limit}`,
+      expr: `${recorded(names.bulkhead, { service: only })} > ${bulkhead.limit}`,
       forMillis: bulkhead.forMillis,
       value: "share",
       scope: "instance",
