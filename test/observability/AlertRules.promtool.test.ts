@@ -195,6 +195,28 @@ describe.skipIf(Prometheus.areLeftOut)(`promtool${Prometheus.hint}`, () => {
     })
   )
 
+  it.effect("sees the rules for one service leave those for another alone", () =>
+    Effect.gen(function* () {
+      const lax = { service: "stock", thresholds: { timeouts: { above: 0.5 } } }
+      const both = [AlertRules.rules({ service: "payment" }), AlertRules.rules(lax)]
+      const rules = AlertRules.format({ groups: both.flatMap(({ groups }) => groups) })
+      const some = AlertRules.tests(ruleFile, { service: "stock" }).tests.filter(({ name }) =>
+        name.endsWith("timeouts just above the limit")
+      )
+      const silent = some.map((each) => ({
+        ...each,
+        alert_rule_test: each.alert_rule_test.map((check) => ({ ...check, exp_alerts: [] }))
+      }))
+      expect(silent).toHaveLength(1)
+      const strict = AlertRules.format(AlertRules.rules({ service: "stock" }))
+      expect((yield* test(strict, { ...tests, tests: silent })).ok, "it fires by rules that are strict").toBe(false)
+      expect(yield* test(rules, { ...tests, tests: silent })).toEqual({
+        ok: true,
+        output: expect.stringContaining("SUCCESS")
+      })
+    })
+  )
+
   for (const { alert, from, noticed, to, what } of broken) {
     it.effect(`notices in ${alert} ${what}`, () =>
       Effect.gen(function* () {
