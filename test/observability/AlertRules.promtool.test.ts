@@ -205,7 +205,7 @@ describe.skipIf(Prometheus.areLeftOut)(`promtool${Prometheus.hint}`, () => {
       )
       const silent = some.map((each) => ({
         ...each,
-        alert_rule_test: each.alert_rule_test.map((check) => ({ ...check, exp_alerts: [] }))
+        alert_rule_test: each.alert_rule_test.map((moment) => ({ ...moment, exp_alerts: [] }))
       }))
       expect(silent).toHaveLength(1)
       const strict = AlertRules.format(AlertRules.rules({ service: "stock" }))
