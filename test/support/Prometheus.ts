@@ -17,7 +17,7 @@ const located = (tool: string): string | undefined =>
     .find((path) => existsSync(path))
 
 /** A tool is missing. */
-export class Missing extends Data.TaggedError("Missing")<{ readonly tool: string }> {
+class Missing extends Data.TaggedError("Missing")<{ readonly tool: string }> {
   override get message(): string {
     return `${this.tool} is neither on the PATH nor in .build/prometheus: run scripts/get-prometheus.sh`
   }
