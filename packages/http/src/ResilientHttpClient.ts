@@ -15,13 +15,15 @@
  * place it was redirected to could not be reached: `FetchHttpClient` by providing `FetchHttpClient.RequestInit` with
  * `{ redirect: "manual" }`. Make an error of a status outside of this client (`HttpClient.filterStatusOk` of it): inside,
  * little of the error's body is kept. What is done to requests inside (`HttpClient.mapRequest`) is done once for a call, not
- * for each attempt: `beforeAttempt` is for that. A body ends as said above whatever the scope of `HttpClient.withScope`.
+ * for each attempt: `beforeAttempt` is for that. `HttpClient.withScope` inside ends a body with its scope, too, and not
+ * what is held for it.
  */
 import { InvalidOptions, Keyed, type Outcome, Policy } from "@effect-resilience/core"
 import { HttpClient, type HttpClientError, type HttpClientRequest, type HttpClientResponse } from "@effect/platform"
 import { Context, type Duration, Effect, Layer, Option, type Scope } from "effect"
 import { dual } from "effect/Function"
 import type { BeforeAttempt } from "./client/Attempt.js"
+import { connecting } from "./client/Connection.js"
 import { classify as classifyBy, Exchange, type Terms, type Way } from "./client/Exchange.js"
 import * as OpenBodies from "./client/OpenBodies.js"
 import * as Origin from "./client/Origin.js"
@@ -137,7 +139,7 @@ const through = <E, R, E2>(
     const sending = HttpClient.makeWith<E, R, E, R>(postprocess, Effect.succeed)
     const way: Way<E, R> = {
       client: sending,
-      scoped: HttpClient.withScope(sending),
+      connect: yield* connecting(sending),
       bodies: yield* OpenBodies.make,
       idleMillis,
       beforeAttempt,
