@@ -20,7 +20,7 @@
  */
 import { InvalidOptions, Keyed, type Outcome, Policy } from "@effect-resilience/core"
 import { HttpClient, type HttpClientError, type HttpClientRequest, type HttpClientResponse } from "@effect/platform"
-import { Context, type Duration, Effect, Layer, Option, type Scope } from "effect"
+import { Context, Duration, Effect, Layer, Option, type Scope } from "effect"
 import { dual } from "effect/Function"
 import type { BeforeAttempt } from "./client/Attempt.js"
 import { connecting } from "./client/Connection.js"
@@ -55,7 +55,8 @@ export interface ClientOptions {
   readonly beforeAttempt?: BeforeAttempt | undefined
   /**
    * To which origins each attempt tells how much time it has, in `x-request-timeout-ms`: the shorter of its own limit and
-   * what is left of the budget, less the margin. A 504 that comes when that was over counts as ignored and is not repeated.
+   * what is left of the budget, less the margin. A 504 that comes when that was over is not repeated, and counts
+   * as ignored, but as a failure if the dependency has had its `patience`.
    * Default: none.
    */
   readonly deadlineHeader?: DeadlineHeader.SendOptions | undefined
@@ -154,6 +155,7 @@ const through = <E, R, E2>(
         const terms: Terms = {
           request,
           timeout: Option.none(),
+          patienceMillis: Infinity,
           isRepeatable: repeatable ?? HttpOutcome.isRepeatable(request),
           rules: { statuses, repeatable },
           holdUntil: overrides.holdUntil ?? options.holdUntil ?? "body"
@@ -233,6 +235,7 @@ export const protect = <E, R>(
         policies.use(key(terms.request), (policy) => {
           const fitting = pair.of(policy, terms, overrides)
           terms.timeout = fitting.timeout
+          terms.patienceMillis = Option.match(fitting.patience, { onNone: () => Infinity, onSome: Duration.toMillis })
           return fitting.protect(attempt)
         })
     )

@@ -32,6 +32,8 @@ export interface Terms {
   readonly request: HttpClientRequest.HttpClientRequest
   /** The limit of one attempt, which the policy knows that the call comes under. */
   timeout: Option.Option<Duration.Duration>
+  /** How long the dependency must have had before a 504 for want of time counts against it, in milliseconds. */
+  patienceMillis: number
   /** Whether what may have arrived may be made again. */
   readonly isRepeatable: boolean
   readonly rules: HttpOutcome.Rules
@@ -237,9 +239,12 @@ export class Exchange<E, R> {
 
   private rules(fiber: AnyFiber, { atMillis, request }: Sent, status: number | undefined): HttpOutcome.Rules {
     const clock = Context.get(fiber.currentDefaultServices, Clock.Clock)
-    const deadlineOver = status === 504 && DeadlineHeader.isOver(request, nowMillis(fiber) - atMillis)
+    const tookMillis = status === 504 ? nowMillis(fiber) - atMillis : 0
+    const deadlineOver = status === 504 && DeadlineHeader.isOver(request, tookMillis)
+    const { patienceMillis } = this.terms
+    const patienceOver = tookMillis >= patienceMillis
     const { repeatable, statuses } = this.terms.rules
     // Named one by one: copying what is there would cost as much as a context write.
-    return { repeatable, statuses, nowMillis: clock.unsafeCurrentTimeMillis(), deadlineOver }
+    return { repeatable, statuses, nowMillis: clock.unsafeCurrentTimeMillis(), deadlineOver, patienceOver }
   }
 }
