@@ -77,7 +77,8 @@ const rows = {
 /** All that can come of a request, and what is done about it. */
 export const table: ReadonlyArray<Row> = Object.values(rows)
 
-const withStatus = table.filter(({ name }) => name !== "in-progress" && name !== "cut-short" && name !== "too-slow")
+const conditional = ["in-progress", "cut-short", "too-slow"]
+const withStatus = table.filter(({ name }) => !conditional.includes(name))
 
 const idempotent: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"])
 
@@ -126,7 +127,7 @@ export interface Rules {
   readonly repeatable?: boolean | undefined
   /** The wall clock, by which a date in `Retry-After` is meant. Default: dates are not read. */
   readonly nowMillis?: number | undefined
-  /** Whether the deadline on the request was over (`DeadlineHeader.isOver`): a 504 then says little. Default false. */
+  /** Whether the deadline on the request was over (`DeadlineHeader.isOver`). Default false. */
   readonly deadlineOver?: boolean | undefined
   /** Whether the server had had its `patience` by then: then that says as much as a timeout. Default false. */
   readonly patienceOver?: boolean | undefined
@@ -152,12 +153,10 @@ const ruled = ({ counts, repeated }: Ruling, of: Circumstances): Outcome.Outcome
   return counts === "failure" ? Outcome.failure(details) : Outcome.ignored(details)
 }
 
-const readsOnly = (method: string): boolean => method === "GET" || method === "HEAD"
-
 const circumstances = (request: Request, { repeatable }: Rules): Circumstances => ({
   repeatable: repeatable ?? isRepeatable(request),
   replayable: repeatable ?? isReplayable(request),
-  reads: readsOnly(request.method)
+  reads: request.method === "GET" || request.method === "HEAD"
 })
 
 const covers =

@@ -28,6 +28,7 @@ import { classify as classifyBy, Exchange, type Terms, type Way } from "./client
 import * as OpenBodies from "./client/OpenBodies.js"
 import * as Origin from "./client/Origin.js"
 import { following } from "./client/Redirects.js"
+import { clientKinds, settings, standardKinds } from "./client/Settings.js"
 import { stagesOf } from "./client/Stages.js"
 import * as DeadlineHeader from "./DeadlineHeader.js"
 import * as HttpOutcome from "./HttpOutcome.js"
@@ -110,20 +111,6 @@ export const override: {
 /** How the exit of a call counts, for policies of one's own around this client (`protectWith`). */
 export const classify: Outcome.Classify = classifyBy(false)
 
-interface Settings {
-  readonly idleMillis: number
-  readonly maxRedirects: number
-}
-
-const settings = (name: string, options: ClientOptions): Effect.Effect<Settings> =>
-  InvalidOptions.orDie(
-    name,
-    InvalidOptions.every<Settings>({
-      idleMillis: InvalidOptions.span("bodyIdle", options.bodyIdle ?? "10 seconds"),
-      maxRedirects: InvalidOptions.integer("maxRedirects", options.maxRedirects ?? 0, 0)
-    })
-  )
-
 /** Runs the attempts of a call under what is there for it, and tells the call the limit of each. */
 type Under<E2> = (terms: Terms, overrides: Overrides) => Policy.Policy<E2>["protect"]
 
@@ -134,8 +121,8 @@ const through = <E, R, E2>(
   under: Under<E2>
 ): Effect.Effect<HttpClient.HttpClient.With<E | E2, R>, never, Scope.Scope> =>
   Effect.gen(function* () {
-    const { idleMillis, maxRedirects } = yield* settings(name, options)
-    const { beforeAttempt, deadlineHeader } = options
+    const { deadlineHeader, idleMillis, maxRedirects } = yield* InvalidOptions.orDie(name, settings(options))
+    const { beforeAttempt } = options
     const { postprocess, preprocess } = stagesOf(client)
     const sending = HttpClient.makeWith<E, R, E, R>(postprocess, Effect.succeed)
     const way: Way<E, R> = {
@@ -144,7 +131,7 @@ const through = <E, R, E2>(
       bodies: yield* OpenBodies.make,
       idleMillis,
       beforeAttempt,
-      deadlineHeader: deadlineHeader && DeadlineHeader.send(deadlineHeader)
+      deadlineHeader
     }
     const call = (request: HttpClientRequest.HttpClientRequest) =>
       Effect.withFiberRuntime<HttpClientResponse.HttpClientResponse, E | E2, R>((fiber) => {
@@ -219,13 +206,19 @@ export const protect = <E, R>(
 ): Effect.Effect<ResilientHttpClient<E, R>, never, Scope.Scope> =>
   Effect.gen(function* () {
     const { capacity = 1_000, idleTimeToLive = "10 minutes", key = Origin.of } = options
-    // Checked here, where the options are given, and not at the first call.
-    yield* Effect.scoped(Policy.standard(name, options))
-    const policies = yield* Keyed.make(name, {
+    const keyed = Keyed.make(name, {
       capacity,
       idleTimeToLive,
       lookup: (of: string) => Policy.standard(`${name} ${of}`, { ...options, classify: classifyBy(true) })
     })
+    // Those of the policies are checked here, where they are given, and not at the first call.
+    yield* InvalidOptions.together(name, [
+      InvalidOptions.orDie(name, standardKinds(options)),
+      InvalidOptions.orDie(name, settings(options)),
+      Effect.scoped(Policy.standard(name, options)),
+      Effect.scoped(keyed)
+    ])
+    const policies = yield* keyed
     const pair = new Pair()
     return yield* through<E, R, Policy.StandardError>(
       client,
@@ -266,7 +259,13 @@ export const protectWith = <E, R, E2>(
   policy: (request: HttpClientRequest.HttpClientRequest) => Policy.Policy<E2>,
   options: ClientOptions = {}
 ): Effect.Effect<HttpClient.HttpClient.With<E | E2, R>, never, Scope.Scope> =>
-  through<E, R, E2>(client, name, options, ({ request }) => policy(request).protect)
+  Effect.zipRight(
+    InvalidOptions.together(name, [
+      InvalidOptions.orDie(name, clientKinds(options)),
+      InvalidOptions.orDie(name, settings(options))
+    ]),
+    through<E, R, E2>(client, name, options, ({ request }) => policy(request).protect)
+  )
 
 /**
  * As `protect`, as a Layer over the client that is there.
