@@ -165,20 +165,15 @@ export const sending = (path: string, options: SendOptions | undefined): Invalid
 
 const checked = (path: string, options: SendOptions): InvalidOptions.Checked<Send> =>
   InvalidOptions.map(
-    InvalidOptions.every<Put>({
+    InvalidOptions.every({
       isNamed: chosen(`${path}origins`, options.origins),
       marginMillis: InvalidOptions.span(`${path}margin`, options.margin ?? 5, 0)
     }),
     putting
   )
 
-interface Put {
-  readonly isNamed: (url: URL) => boolean
-  readonly marginMillis: number
-}
-
 const putting =
-  ({ isNamed, marginMillis }: Put): Send =>
+  ({ isNamed, marginMillis }: { readonly isNamed: (url: URL) => boolean; readonly marginMillis: number }): Send =>
   (request, timeoutMillis = Infinity) =>
     Effect.map(Deadline.remaining, (remaining) => {
       // It may have the header from a redirect or from a request that it was copied from.
