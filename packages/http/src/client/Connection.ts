@@ -45,7 +45,7 @@ const byController =
   }
 
 /** As `byController`, by nothing but what the platform publishes. */
-export const byScope = <E, R>(client: HttpClient.HttpClient.With<E, R>): Connect<E, R> => {
+const byScope = <E, R>(client: HttpClient.HttpClient.With<E, R>): Connect<E, R> => {
   const scoped = HttpClient.withScope(client)
   return (request) => {
     let close: Effect.Effect<void> = Effect.void
