@@ -14,6 +14,7 @@ import * as InvalidOptions from "./InvalidOptions.js"
 import * as Outcome from "./Outcome.js"
 import { Base, type Policy } from "./policy/Model.js"
 import * as PolicyRegistry from "./PolicyRegistry.js"
+import { withReference } from "./Region.js"
 import * as Telemetry from "./Telemetry.js"
 import { limited, LimitTypeId } from "./Timer.js"
 
@@ -58,7 +59,7 @@ export const inForce = (fiber: AnyFiber): Machine.Deadline | undefined =>
 export const publish = <A, E, R>(
   self: Effect.Effect<A, E, R>,
   deadline: Machine.Deadline | undefined
-): Effect.Effect<A, E, R> => Effect.provideService(self, CurrentDeadline, { deadline })
+): Effect.Effect<A, E, R> => withReference(self, CurrentDeadline, { deadline })
 
 /** Makes the error of a budget that has ended, and reports it. */
 export const missed = (

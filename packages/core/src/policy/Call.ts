@@ -17,6 +17,7 @@ import type * as Bulkhead from "../Bulkhead.js"
 import { isPermit, type Permit } from "../Circuit.js"
 import { CurrentDeadline, type DeadlineExceeded, inForce, missed } from "../Deadline.js"
 import { type AnyFiber, nowMillis } from "../FiberTime.js"
+import * as Outcome from "../Outcome.js"
 import * as Occupancy from "../Occupancy.js"
 import { region, type Restore } from "../Region.js"
 import * as Repetition from "../Repetition.js"
@@ -190,13 +191,18 @@ class Call<A, E, R> implements Limit<TimedOut | DeadlineExceeded>, Teller {
   private repeated(exit: Exit.Exit<A, E | StandardError>): Effect.Effect<A, E | StandardError, R> {
     const { circuit, classifier, of, settings } = this.way
     if (settings.retry === undefined || (exit._tag === "Success" && classifier.isDefault)) return this.conclude(exit)
+    // Most are not worth repeating: asked before a plan is made of how.
+    const first = exit._tag === "Success" ? classifier.judge(this.fiber, exit) : undefined
+    if (first?.exit === exit && !Outcome.isTransient(first.outcome)) return this.conclude(exit)
     const { permit } = this
     const mayRepeat = () => circuit === undefined || permit === undefined || circuit.mayRepeat(permit)
     const plan = Retry.plan<A, E | StandardError>(of, settings.retry, classifier, mayRepeat)
     const judge: typeof plan.judge = (fiber, answer) => {
       this.lastedMillis = nowMillis(fiber) - this.startedMillis
       this.before = answer
-      return plan.judge(fiber, answer)
+      return first !== undefined && answer === exit
+        ? Repetition.judgement(first.exit, first.outcome)
+        : plan.judge(fiber, answer)
     }
     const again = Effect.withFiberRuntime<A, E | StandardError, R>((fiber) => {
       this.notTheLast()

@@ -53,6 +53,8 @@ export interface Standard extends Policy<StandardError> {
   readonly bulkhead: Option.Option<Bulkhead.Bulkhead>
   /** The limit of one attempt; none where the options said `"none"`. */
   readonly timeout: Option.Option<Duration.Duration>
+  /** How long a dependency must have had before a call that is cut short counts against it; none without a breaker. */
+  readonly patience: Option.Option<Duration.Duration>
   /** The same policy, with the same circuit and permits, for calls that differ. */
   readonly with: (overrides: Overrides) => Standard
 }
@@ -96,6 +98,11 @@ class StandardPolicy extends Base implements Standard {
   get timeout(): Option.Option<Duration.Duration> {
     const { timeoutMillis } = this.settings
     return timeoutMillis === Infinity ? Option.none() : Option.some(Duration.millis(timeoutMillis))
+  }
+
+  get patience(): Option.Option<Duration.Duration> {
+    const { circuit } = this.settings
+    return circuit === undefined ? Option.none() : Option.some(Duration.millis(circuit.patienceMillis))
   }
 
   get [PartsTypeId](): ReadonlyArray<Policy<unknown>> {
