@@ -77,7 +77,7 @@ export class Switch {
     this.active = undefined
   }
 
-  private activeAt(now: number): Active | undefined {
+  private readonly activeAt = (now: number): Active | undefined => {
     if (this.active !== undefined && now >= this.active.untilMillis) this.active = undefined
     return this.active
   }

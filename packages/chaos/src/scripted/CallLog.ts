@@ -24,6 +24,7 @@ export interface Counts {
   readonly interrupted: number
 }
 
+/** A held call of any method. */
 export type AnyHeld = HeldCall<ReadonlyArray<unknown>, unknown, unknown>
 
 /** One method: its script, and its calls that wait. */
