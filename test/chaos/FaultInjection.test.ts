@@ -1,7 +1,7 @@
 import { FaultInjection, FaultPlan } from "@effect-resilience/chaos"
 import { Policy } from "@effect-resilience/core"
 import { describe, expect, it } from "@effect/vitest"
-import { Cause, Chunk, Context, Effect, Exit, Fiber, Layer, Stream, TestClock } from "effect"
+import { Cause, Chunk, Context, Duration, Effect, Exit, Fiber, Layer, Stream, TestClock } from "effect"
 import { Dependency, Unavailable } from "../support/Dependency.js"
 import { Listener } from "../support/Listener.js"
 import { begin, during, ended, failureOf } from "../support/Passing.js"
@@ -24,7 +24,12 @@ const faulty = <F extends FaultPlan.Fault>(
   Effect.gen(function* () {
     const dependency = new Dependency()
     const real: Bank = {
-      charge: (cents) => dependency.ask(cents < 0 ? Effect.fail(unavailable()) : Effect.succeed(`charged ${cents}`)),
+      charge: (cents) =>
+        dependency.ask(
+          cents < 0
+            ? Effect.fail(new Unavailable({ retryAfter: Duration.minutes(1) }))
+            : Effect.succeed(`charged ${cents}`)
+        ),
       events: Stream.concat(Stream.make(1), Stream.fromEffect(dependency.ask(Effect.succeed(2))))
     }
     const all: FaultPlan.FaultPlan = plan
@@ -118,7 +123,7 @@ describe("a service with a plan in between", () => {
       const { bank, dependency } = yield* faulty(make(lostReply("Down", { times: 2 }), lostReply("nothing")))
       expect(failureOf(yield* Effect.exit(bank.charge(1)))).toBeInstanceOf(Unavailable)
       expect(dependency.asked).toBe(1)
-      expect(failureOf(yield* Effect.exit(bank.charge(-1)))).toBeInstanceOf(Unavailable)
+      expect(yield* Effect.flip(bank.charge(-1))).not.toHaveProperty("retryAfter")
       expect(dependency.asked).toBe(2)
       const silent = yield* begin(bank.charge(1))
       yield* TestClock.adjust("1 hour")

@@ -127,8 +127,8 @@ const aimed = <M extends string, W extends string>({
  * ```ts
  * import { FaultPlan } from "@effect-resilience/chaos"
  *
- * console.log(FaultPlan.fault("Refused", { rate: 0.3, methods: ["charge"], times: 10 }))
- * // { kind: 'fault', error: 'Refused', rate: 0.3, methods: [ 'charge' ], times: 10 }
+ * console.log(FaultPlan.fault("Refused", { rate: 0.3, methods: ["charge"] }))
+ * // { kind: 'fault', error: 'Refused', rate: 0.3, methods: [ 'charge' ] }
  * ```
  */
 export const fault = <const N extends string, const M extends string = string, const W extends string = never>(
@@ -273,8 +273,8 @@ export const interrupt = <const M extends string = string, const W extends strin
  * ```ts
  * import { FaultPlan } from "@effect-resilience/chaos"
  *
- * console.log(FaultPlan.lostReply("ConnectionReset", { methods: ["charge"], times: 1 }))
- * // { kind: 'lostReply', error: 'ConnectionReset', methods: [ 'charge' ], times: 1 }
+ * console.log(FaultPlan.lostReply("ConnectionReset", { times: 1 }))
+ * // { kind: 'lostReply', error: 'ConnectionReset', times: 1 }
  * ```
  */
 export function lostReply<const M extends string = string, const W extends string = never>(
