@@ -60,6 +60,7 @@ export class Switch {
     private readonly methods: ReadonlyArray<string>
   ) {}
 
+  /** Plays a plan from its beginning, in place of what is played. */
   readonly start = (
     plan: FaultPlan,
     source: Active["plan"],
@@ -73,6 +74,7 @@ export class Switch {
       }
     )
 
+  /** Plays nothing any more. */
   readonly stop = (): void => {
     this.active = undefined
   }
@@ -82,6 +84,7 @@ export class Switch {
     return this.active
   }
 
+  /** What is played at this time. */
   readonly status = (now: number): Status => {
     const active = this.activeAt(now)
     return {
