@@ -181,12 +181,26 @@ describe("a protected client", () => {
             : error
         })
       const odd = {
-        ...{ timout: "1 second", deadlineHeader: true, beforeAttempt: 1, retry: true, holdUntil: "end" },
-        ...{ timeout: "0 millis", capacity: 0, bodyIdle: -1, maxRedirects: 0.5 }
+        timout: "1 second",
+        deadlineHeader: true,
+        beforeAttempt: 1,
+        retry: true,
+        holdUntil: "end",
+        timeout: "0 millis",
+        capacity: 0,
+        bodyIdle: -1,
+        maxRedirects: 0.5
       }
       const wrong = [
-        ...["beforeAttempt 1", "bodyIdle -1", "capacity 0", "deadlineHeader true", 'holdUntil "end"'],
-        ...["maxRedirects 0.5", "retry true", 'timeout "0 millis"', 'timout "1 second"']
+        "beforeAttempt 1",
+        "bodyIdle -1",
+        "capacity 0",
+        "deadlineHeader true",
+        'holdUntil "end"',
+        "maxRedirects 0.5",
+        "retry true",
+        'timeout "0 millis"',
+        'timout "1 second"'
       ]
       expect(yield* named(Reflect.apply(ResilientHttpClient.protect, undefined, [client, "a", odd]))).toEqual(wrong)
       const header = { deadlineHeader: { margin: -1 } }

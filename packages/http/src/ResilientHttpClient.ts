@@ -30,7 +30,7 @@ import * as Origin from "./client/Origin.js"
 import { following } from "./client/Redirects.js"
 import { clientKinds, settings, standardKinds } from "./client/Settings.js"
 import { stagesOf } from "./client/Stages.js"
-import * as DeadlineHeader from "./DeadlineHeader.js"
+import type * as DeadlineHeader from "./DeadlineHeader.js"
 import * as HttpOutcome from "./HttpOutcome.js"
 
 export type { Attempt, BeforeAttempt } from "./client/Attempt.js"
