@@ -24,7 +24,7 @@ for (const { for: length, name, severity, when } of AlertRules.describe(options)
   const scenarios = tests.tests.filter((test) => test.name.startsWith(name)).length
   console.log(`${name} (${severity}): ${when}, ${length}; ${scenarios} scenarios`)
 }
-console.log(AlertRules.format(rules).split("\n").slice(-9).join("\n"))
+console.log(AlertRules.format(rules).trimEnd().split("\n").slice(-8).join("\n"))
 
 // CircuitBreakerOpen (critical): a circuit is open, or opened within the last 1m, at once; 6 scenarios
 // CircuitBreakerFlapping (warning): a circuit tripped more than 3 times within 1h, at once; 6 scenarios
@@ -42,4 +42,3 @@ console.log(AlertRules.format(rules).split("\n").slice(-9).join("\n"))
 //           summary: "Users get degraded answers instead of those of {{ $labels.service }}."
 //           description: "{{ $labels.instance }} has given fallbacks for {{ $labels.service }} all the time: what was meant for minutes has become normal."
 //           runbook_url: "https://wiki.example/operating#fallbackactive"
-//

@@ -207,6 +207,7 @@ const scenarios = (of: Settings): ReadonlyArray<Scenario> => {
  * // [
  * //   'CircuitBreakerFlapping: 3 trips within 1h',
  * //   'CircuitBreakerFlapping: 2 trips within 1h',
+ * //   'CircuitBreakerFlapping: 2 trips within 1h, after others, and a scrape that was missed',
  * //   'CircuitBreakerFlapping: 3 trips in more than 1h',
  * //   'CircuitBreakerFlapping: 3 trips within 1h, of two circuits',
  * //   'CircuitBreakerFlapping: 3 trips within 1h, and a restart between them'

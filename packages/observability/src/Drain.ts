@@ -43,7 +43,6 @@ export class Drain extends Context.Tag("@effect-resilience/observability/Drain")
  *   return yield* drain.state
  * })
  * Effect.runPromise(program).then(({ phase }) => console.log(phase))
- * // Closed
  * ```
  */
 export const make = (options: Options = {}): Effect.Effect<Service> =>
@@ -109,7 +108,6 @@ export const layerConfig = (options: Options = {}): Layer.Layer<Drain, ConfigErr
  *   return yield* Effect.promise(() => HttpApp.toWebHandler(app)(new Request("http://shop.example/")))
  * })
  * Effect.runPromise(program).then(({ headers, status }) => console.log(status, headers.get("retry-after")))
- * // 503 1
  * ```
  */
 export const track = <E, R>(app: HttpApp.Default<E, R>): HttpApp.Default<E, R | Drain> =>

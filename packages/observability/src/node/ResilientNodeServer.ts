@@ -82,7 +82,6 @@ class Answers {
  *   return server.address._tag
  * })
  * Effect.runPromise(Effect.scoped(Effect.provide(program, Drain.layer({ preStopDelay: 0 })))).then(console.log)
- * // TcpAddress
  * ```
  */
 export const make = (
