@@ -1,3 +1,5 @@
+// What must not compile here is what the language service complains of as well.
+// @effect-diagnostics missingEffectContext:off missingEffectError:off
 /** What the compiler says of the names in a plan. Each refusal below is one that `tsc` must make. */
 import { FaultInjection, FaultPlan } from "@effect-resilience/chaos"
 import { describe, expect, it } from "@effect/vitest"

@@ -47,12 +47,14 @@ export class Draining implements Service {
     private readonly end: Deferred.Deferred<void>
   ) {}
 
+  /** How far it is, and how many requests are in flight. */
   readonly state: Effect.Effect<State> = Effect.sync(() => MutableRef.get(this.cell))
 
   get begun(): Effect.Effect<void> {
     return Deferred.await(this.start)
   }
 
+  /** Counts requests, and refuses them once it takes no more. */
   readonly track = <E, R>(app: HttpApp.Default<E, R>): HttpApp.Default<E, R> =>
     Effect.uninterruptibleMask((restore) =>
       Effect.withFiberRuntime<HttpServerResponse.HttpServerResponse, E, R | HttpServerRequest.HttpServerRequest>(
@@ -69,6 +71,7 @@ export class Draining implements Service {
       )
     )
 
+  /** Has it run when the process takes no more requests. */
   readonly register = <E, R>(
     name: string,
     stop: Effect.Effect<void, E, R>

@@ -31,14 +31,17 @@ export class Hub {
     return this.ofCalls.length > 0 || (this.outer !== undefined && this.outer.hearsCalls)
   }
 
+  /** From now on the sink is told. */
   add(sink: Sink): void {
     this.set([...this.sinks, sink])
   }
 
+  /** From now on it is not. */
   remove(sink: Sink): void {
     this.set(this.sinks.filter((each) => each !== sink))
   }
 
+  /** Replaces all sinks. */
   private set(sinks: ReadonlyArray<Sink>): void {
     this.sinks = sinks
     this.ofCalls = sinks.filter(({ calls }) => calls === true)

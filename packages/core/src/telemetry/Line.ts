@@ -73,7 +73,7 @@ export interface Sum {
 }
 
 /** What a sum has of an event, where it is of a kind that is summed. */
-export const summed = (event: Event): keyof Sum | undefined => {
+const summed = (event: Event): keyof Sum | undefined => {
   switch (event._tag) {
     case "CallTimedOut":
     case "DeadlineMissed":

@@ -43,6 +43,7 @@ export class Ring {
     this.slots = Array.from({ length: capacity })
   }
 
+  /** Keeps an event; where there is no room the oldest makes way, and is counted. */
   readonly put = (event: Event): void => {
     this.published++
     const { capacity } = this

@@ -62,4 +62,4 @@ export class Bounded<A> {
 }
 
 /** The label of all that is beyond a cap. */
-export const other = "other"
+const other = "other"
