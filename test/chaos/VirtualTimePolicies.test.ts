@@ -2,7 +2,7 @@
 import { VirtualTime } from "@effect-resilience/chaos"
 import { Backoff, Bulkhead, CircuitBreaker, Policy, type Telemetry } from "@effect-resilience/core"
 import { describe, expect, it } from "@effect/vitest"
-import { Clock, Effect, Random, TestClock } from "effect"
+import { Clock, Effect, Fiber, Random, TestClock } from "effect"
 import { Dependency, Unavailable } from "../support/Dependency.js"
 import { Dice } from "../support/Dice.js"
 import { failureOf } from "../support/Passing.js"
@@ -101,7 +101,7 @@ describe("the same script", () => {
         // Times are since the TestClock was here; each script begins at a round hour.
         const began = yield* Clock.currentTimeMillis
         yield* TestClock.adjust("1 hour")
-        const { asked, ends, events } = yield* yield* fiber.await
+        const { asked, ends, events } = yield* Fiber.join(fiber)
         const tested = {
           ends: ends.map((end) => ({ ...end, at: end.at - began })),
           asked: asked.map((at) => at - began),
