@@ -2,7 +2,7 @@
  * A fallback that calls something that is down too: the replica stands in the same place as the primary. A tier that calls
  * out needs a policy of its own, and the last one must not call out at all.
  */
-import { FaultPlan } from "@effect-resilience/chaos"
+import { FaultPlan, type Timeline } from "@effect-resilience/chaos"
 import { CircuitBreaker, Fallback, Policy } from "@effect-resilience/core"
 import { describe, expect, it } from "@effect/vitest"
 import { Effect } from "effect"
@@ -59,20 +59,26 @@ const safe = (primary: Call, replica: Call, policy: Policy.Standard) =>
 const trapsOf = <E>(chain: Effect.Effect<Fallback.Served<Products>, E>) =>
   Policy.explain("catalog", options, { fallback: Fallback.tiers(chain) }).traps.map(({ rule }) => rule)
 
+const keep = ({ event }: Timeline.Row) => event === "CallTimedOut" || event === "CircuitChanged"
+
 describe("a fallback that calls something that is down too", () => {
   it.effect("makes pages slower than none would", () =>
     Effect.gen(function* () {
-      const { value } = yield* played(outage(bare))
+      const { timeline, value } = yield* played(outage(bare), { keep })
       expect(value).toEqual({ pages: { Unavailable: 10 }, tiers: {}, longest: 9000, asked: 4, replicaAsked: 10 })
+      expect(timeline).toEqual([
+        " time  policy   event           state",
+        "1.000  catalog  CallTimedOut    Closed  x 3 until 3.000",
+        "3.000  catalog  CircuitChanged  Open",
+        "4.000  catalog  CallTimedOut    Open"
+      ])
       expect(trapsOf(bare(Effect.never, Effect.never))).toEqual(["remote-fallback"])
     })
   )
 
   it.effect("is given up soon under a policy of its own, and the next tier serves", () =>
     Effect.gen(function* () {
-      const { timeline, value } = yield* played(outage(safe), {
-        keep: ({ event }) => event === "CallTimedOut" || event === "CircuitChanged"
-      })
+      const { timeline, value } = yield* played(outage(safe), { keep })
       expect(value).toEqual({ pages: { Success: 10 }, tiers: { none: 10 }, longest: 2000, asked: 4, replicaAsked: 5 })
       expect(timeline).toEqual([
         " time  policy   event           state",

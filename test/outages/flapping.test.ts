@@ -2,7 +2,7 @@
  * A flapping dependency: two seconds up, two seconds down. It never fails often enough in a row for a rule on failures in a
  * row, and half of all callers wait for their timeout, for as long as it goes on.
  */
-import { FaultPlan } from "@effect-resilience/chaos"
+import { FaultPlan, type Timeline } from "@effect-resilience/chaos"
 import { CircuitBreaker, Policy } from "@effect-resilience/core"
 import { describe, expect, it } from "@effect/vitest"
 import { Duration, Effect } from "effect"
@@ -20,11 +20,14 @@ const outage = (circuitBreaker: CircuitBreaker.Options) =>
     return { requests: endings(all), asked: dependency.asked }
   })
 
+const keep = ({ event }: Timeline.Row) => event === "CircuitChanged"
+
 describe("a flapping dependency", () => {
   it.effect("never opens a circuit that waits for five failures in a row", () =>
     Effect.gen(function* () {
-      const { value } = yield* played(outage({ tripPolicy: CircuitBreaker.consecutive(5) }))
+      const { timeline, value } = yield* played(outage({ tripPolicy: CircuitBreaker.consecutive(5) }), { keep })
       expect(value).toEqual({ requests: { Success: 80, TimedOut: 40 }, asked: 120 })
+      expect(timeline).toEqual(["time  policy  event  state"])
     })
   )
 
@@ -37,7 +40,7 @@ describe("a flapping dependency", () => {
           openJitter: 0,
           halfOpen: { successThreshold: 5 }
         }),
-        { keep: ({ event }) => event === "CircuitChanged" }
+        { keep }
       )
       expect(value).toEqual({ requests: { Success: 43, TimedOut: 6, CircuitOpen: 71 }, asked: 49 })
       expect(timeline).toEqual([

@@ -5,7 +5,7 @@
 import { FaultPlan } from "@effect-resilience/chaos"
 import { CircuitBreaker } from "@effect-resilience/core"
 import { describe, expect, it } from "@effect/vitest"
-import { Duration, Effect, Fiber } from "effect"
+import { type Duration, Effect, Fiber } from "effect"
 import { faulty, played, request } from "../support/Outage.js"
 
 /** Down for five seconds; then one call hangs, and all is well. */

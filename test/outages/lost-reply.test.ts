@@ -21,7 +21,7 @@ class Ledger {
     })
 
   readonly status = (key: string): Effect.Effect<"charged" | "unknown", Unavailable> =>
-    Effect.sync(() => (this.has(key) ? "charged" : "unknown"))
+    Effect.suspend(() => Effect.as(Timeline.note("ledger", "is asked"), this.has(key) ? "charged" : "unknown"))
 
   private has(key: string): boolean {
     return this.charges.some((charge) => charge.key === key)
@@ -65,8 +65,16 @@ describe("a reply that is lost after the charge", () => {
 
   it.effect("costs once if the dependency knows the charge by its key", () =>
     Effect.gen(function* () {
-      const { value } = yield* played(order((ledger, policy) => policy.protect(ledger.charge("order-1", 1000, true))))
+      const { timeline, value } = yield* played(
+        order((ledger, policy) => policy.protect(ledger.charge("order-1", 1000, true)))
+      )
       expect(value).toEqual({ end: "Success", charges: 1 })
+      expect(timeline).toEqual([
+        " time  policy   event             state",
+        "0.000  ledger   charges",
+        "0.000  payment  RetryScheduled",
+        "0.100  ledger   knows the charge"
+      ])
     })
   )
 
@@ -85,7 +93,7 @@ describe("a reply that is lost after the charge", () => {
         )
       )
       expect(value).toEqual({ end: "Success", charges: 1 })
-      expect(timeline).toEqual([" time  policy  event    state", "0.000  ledger  charges"])
+      expect(timeline).toEqual([" time  policy  event     state", "0.000  ledger  charges", "0.000  ledger  is asked"])
     })
   )
 })

@@ -45,10 +45,7 @@ describe("a request that gets through at its third attempt", () => {
   it.effect("counts once, as a success, with the breaker outside the retry", () =>
     Effect.gen(function* () {
       const { timeline, value } = yield* played(
-        Effect.gen(function* () {
-          const policy = yield* Policy.standard("stock", { retry, circuitBreaker })
-          return yield* outage(policy)
-        })
+        Effect.flatMap(Policy.standard("stock", { retry, circuitBreaker }), outage)
       )
       expect(value).toEqual({ requests: { Success: 5 }, asked: 7 })
       expect(timeline).toEqual([

@@ -46,8 +46,14 @@ const safe: Policy.StandardOptions = {
 describe("a dependency that is slow, not down", () => {
   it.effect("without a timeout makes everything slow that shares its handlers, though nothing fails", () =>
     Effect.gen(function* () {
-      const { value } = yield* played(outage(unprotected))
+      const { timeline, value } = yield* played(outage(unprotected))
       expect(value).toEqual({ pages: { Success: 240 }, othersWaited: 15_610, asked: 240 })
+      expect(timeline).toEqual([
+        "  time  policy           event    state",
+        " 0.000  reviews service  is well",
+        " 5.000  reviews service  latency",
+        "35.000  reviews service  is well"
+      ])
     })
   )
 
