@@ -78,7 +78,7 @@ const client = (n: number, inventory: Inventory, openJitter: number | undefined)
       })
     )
     yield* Effect.sleep(10 * n)
-    yield* Effect.forever(message)
+    return yield* Effect.forever(message)
   })
 
 /** The clients are too many to tell of. */
