@@ -1,6 +1,7 @@
 /**
  * A timeline as text.
  */
+import { aligned } from "../Table.js"
 import type { Row } from "./Rows.js"
 
 /** How a table is laid out. */
@@ -35,11 +36,10 @@ const count = ({ row, times, untilMillis }: Run): string => {
   return untilMillis === row.at ? `x ${times}` : `x ${times} until ${seconds(untilMillis)}`
 }
 
-const aligned = (lines: ReadonlyArray<ReadonlyArray<string>>): string => {
-  const widths = (lines[0] ?? []).map((_, column) => Math.max(...lines.map((line) => line[column]?.length ?? 0)))
-  const padded = (cell: string, column: number) =>
-    column === 0 ? cell.padStart(widths[column] ?? 0) : cell.padEnd(widths[column] ?? 0)
-  return lines.map((line) => line.map(padded).join("  ").trimEnd()).join("\n")
+/** Cells of one column, all as wide as the widest, with what they say at the right. */
+const rightmost = (cells: ReadonlyArray<string>): ReadonlyArray<string> => {
+  const width = cells.reduce((widest, cell) => Math.max(widest, cell.length), 0)
+  return cells.map((cell) => cell.padStart(width))
 }
 
 /** Keeps a cell on its line. */
@@ -65,9 +65,11 @@ export const table = (rows: ReadonlyArray<Row>, options: TableOptions = {}): str
     one.event === other.event &&
     one.state === other.state &&
     (!details || one.detail === other.detail)
-  const lines = runsOf(rows, isSame).map((run) => {
-    const { at, detail, event, policy, state } = run.row
-    return [seconds(at), policy, event, state, ...(details ? [detail] : []), count(run)].map(inLine)
+  const runs = runsOf(rows, isSame)
+  const [head = "", ...times] = rightmost(["time", ...runs.map(({ row }) => seconds(row.at))])
+  const lines = runs.map((run, i) => {
+    const { detail, event, policy, state } = run.row
+    return [times[i] ?? "", ...[policy, event, state, ...(details ? [detail] : []), count(run)].map(inLine)]
   })
-  return aligned([["time", "policy", "event", "state", ...(details ? ["detail"] : []), ""], ...lines])
+  return aligned([[head, "policy", "event", "state", ...(details ? ["detail"] : []), ""], ...lines]).join("\n")
 }
