@@ -73,6 +73,7 @@ export const over = <E, R>(server: Layer.Layer<HttpServer.HttpServer, E, R>) =>
     // Around the server, so that they are still there for the requests that it finishes when it stops.
     Layer.provide(Layer.unwrapEffect(Effect.map(mode, (chosen): Services => services[chosen]))),
     Layer.provide(Chaos.over(clients)),
+    Layer.provide(Chaos.layerLog),
     Layer.provide(Layer.merge(JournalFile.layer, OrderIds.layer)),
     Layer.provide(NodeContext.layer),
     Layer.provide(Drain.layerConfig()),

@@ -4,8 +4,8 @@
  * it the clients are the very same objects.
  */
 import { ChaosControl } from "@effect-resilience/chaos"
-import { Outcome } from "@effect-resilience/core"
-import { ConfigError, Layer, Predicate } from "effect"
+import { Outcome, Telemetry } from "@effect-resilience/core"
+import { Config, ConfigError, Layer, Predicate } from "effect"
 import { Catalogue } from "./Catalogue.js"
 import { DependencyFailed } from "./Dependency.js"
 import { Inventory } from "./Inventory.js"
@@ -47,3 +47,18 @@ const control = ChaosControl.layerConfig().pipe(
 /** The same clients, hit as the environment says. */
 export const over = <E, R>(clients: Layer.Layer<Clients, E, R>) =>
   controlled.pipe(Layer.provide(clients), Layer.provide(control))
+
+/** One line for each call that was made to fail, where chaos is on. */
+export const layerLog = Layer.unwrapEffect(
+  Config.boolean("CHAOS_ENABLED").pipe(
+    Config.withDefault(false),
+    Config.map((on) =>
+      on
+        ? Telemetry.layer((event) => {
+            if (event._tag === "FaultInjected" && event.fault !== "latency")
+              console.error(`FaultInjected ${event.policy}: ${event.fault} of ${event.method}`)
+          })
+        : Layer.empty
+    )
+  )
+)
