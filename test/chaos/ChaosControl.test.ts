@@ -82,6 +82,9 @@ describe("chaos that nobody asked for", () => {
         expect(said).toEqual([])
         expect(yield* Effect.flip(value.chaos.start("payment"))).toMatchObject({ _tag: "UnknownPlan", known: [] })
         expect([value.chaos.enabled, yield* value.chaos.status]).toEqual([false, []])
+        // Nor does a plan that cannot be meant keep a program from starting in which nobody will play it.
+        const { payments, real } = yield* under(control, FaultPlan.make(FaultPlan.fault("Unavailable", { rate: 2 })))
+        expect(payments === real).toBe(true)
       })
     )
   }

@@ -12,7 +12,7 @@ const hash = (text: string): number => {
 }
 
 /** Where a key stands in [0, 1): the same in every process and at every call; another place for each experiment. */
-export const placeOf = (experiment: string, key: string): number => hash(`${experiment}\n${key}`) / 4_294_967_296
+const placeOf = (experiment: string, key: string): number => hash(`${experiment}\n${key}`) / 4_294_967_296
 
 /** Whether a key is within a share of all keys. A larger share has all keys of a smaller one. */
 export const isWithin = (experiment: string, key: string, share: number): boolean => placeOf(experiment, key) < share

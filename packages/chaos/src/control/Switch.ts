@@ -60,6 +60,7 @@ export class Switch {
     private readonly methods: ReadonlyArray<string>
   ) {}
 
+  /** Plays a plan from its beginning, in place of what is played. */
   readonly start = (
     plan: FaultPlan,
     source: Active["plan"],
@@ -73,15 +74,17 @@ export class Switch {
       }
     )
 
+  /** Plays nothing any more. */
   readonly stop = (): void => {
     this.active = undefined
   }
 
-  private activeAt(now: number): Active | undefined {
+  private readonly activeAt = (now: number): Active | undefined => {
     if (this.active !== undefined && now >= this.active.untilMillis) this.active = undefined
     return this.active
   }
 
+  /** What is played at this time. */
   readonly status = (now: number): Status => {
     const active = this.activeAt(now)
     return {

@@ -183,6 +183,7 @@ export class Play {
       })
     )
 
+  /** How a call ends that these hit. */
   private ending(hits: ReadonlyArray<Hit>, call: Call): Ending {
     const fault = hits.at(-1)?.fault
     switch (fault?.kind) {
@@ -206,6 +207,7 @@ export class Play {
     }
   }
 
+  /** The error of this name, made for the call. */
   private failure(name: string, call: Call): Effect.Effect<never, unknown> {
     return Effect.failSync(() => this.options.errors?.[name]?.(call))
   }

@@ -53,7 +53,9 @@ export const succeededWith = (exit: Exit.Exit<unknown, unknown>, value: unknown)
 
 /** How often some work began, and how much of it runs. */
 export class Work {
+  /** How often it began. */
   begun = 0
+  /** How much of it runs. */
   running = 0
   /** Counts an effect. */
   readonly of = <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>

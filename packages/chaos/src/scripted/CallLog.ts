@@ -24,6 +24,7 @@ export interface Counts {
   readonly interrupted: number
 }
 
+/** A held call of any method. */
 export type AnyHeld = HeldCall<ReadonlyArray<unknown>, unknown, unknown>
 
 /** One method: its script, and its calls that wait. */
@@ -107,6 +108,7 @@ export class CallLog {
     }
   }
 
+  /** The next held call of a method. */
   readonly next = (method: string): Effect.Effect<AnyHeld> =>
     Effect.suspend(() => {
       const line = this.lines.get(method)
@@ -118,11 +120,14 @@ export class CallLog {
       return Effect.onInterrupt(line.held.take, () => Effect.sync(() => line.asked--))
     })
 
+  /** All calls, as they stand. */
   readonly calls = Effect.sync(() => this.arrived.map((call): Arrived => ({ ...call })))
 
+  /** Those of one method. */
   readonly callsTo = (method: string): Effect.Effect<ReadonlyArray<Arrived>> =>
     Effect.map(this.calls, (calls) => calls.filter((call) => call.method === method))
 
+  /** How many there are. */
   readonly counts: Effect.Effect<Counts> = Effect.sync(() => ({
     calls: this.arrived.length,
     running: this.running,
@@ -135,6 +140,7 @@ export class CallLog {
     return new ScriptMismatch({ service: this.name, rows: compare(scripts, this.arrived) })
   }
 
+  /** Fails if other calls have arrived than the scripts have. */
   readonly verify: Effect.Effect<void, ScriptMismatch> = Effect.suspend(() => {
     const mismatch = this.mismatch()
     return mismatch.rows.every(({ matches }) => matches) ? Effect.void : mismatch
