@@ -59,6 +59,22 @@ describe("chaos in the order service", () => {
     })
   )
 
+  it.effect("limited to what a page can do without, leaves a page that says what it is without", () =>
+    Effect.gen(function* () {
+      const town = ScriptedDependencies.make()
+      const settings = { ...experiment, NODE_ENV: "staging", CHAOS_SERVICES: "reviews,recommendations" }
+      const clients = Layer.provide(Chaos.over(town.layer), environment(settings))
+      const page = VirtualTime.run(
+        Effect.provide(ask("GET", "/products/p5"), layer({ ...town, layer: Layer.orDie(clients) }))
+      )
+      expect(yield* page).toMatchObject({
+        status: 200,
+        body: { reviews: null, recommendations: ["p1", "p2", "p3"], degraded: ["reviews", "recommendations"] }
+      })
+      expect([town.callsTo("reviews").length, town.callsTo("popular").length]).toEqual([0, 1])
+    })
+  )
+
   it.effect("degrades pages while it lasts, and is over at the time that was set", () =>
     Effect.gen(function* () {
       const town = ScriptedDependencies.make()
