@@ -87,6 +87,8 @@ const folder = Effect.acquireRelease(
 
 interface Service {
   readonly url: string
+  /** All that it printed until now. */
+  readonly printed: Effect.Effect<string>
   /** Sends a signal and waits until the process is gone; gives its exit code. */
   readonly stop: (signal: NodeJS.Signals) => Effect.Effect<number | null>
 }
@@ -129,8 +131,8 @@ const start = (
 ): Effect.Effect<Service, Unexpected, Scope.Scope> =>
   Effect.gen(function* () {
     const child = yield* launch(url, dataDir, settings)
+    let said = ""
     const listening = yield* Effect.async<string, Unexpected>((resume) => {
-      let said = ""
       child.stderr?.on("data", (chunk) => (said += chunk))
       child.stdout?.on("data", (chunk) => {
         said += chunk
@@ -141,6 +143,7 @@ const start = (
     })
     return {
       url: listening,
+      printed: Effect.sync(() => said),
       stop: (signal) =>
         Effect.zipRight(
           Effect.sync(() => child.kill(signal)),
@@ -315,6 +318,45 @@ describe("the order service on real sockets", { timeout: 120_000 }, () => {
       expect([...town.charges.values()].filter((keys) => keys.size !== 1)).toEqual([])
       expect(town.charges.size).toBeGreaterThanOrEqual(accepted.length)
       yield* second.stop("SIGKILL")
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("degrades while chaos is on, says what was injected, and is well again when the time is over", () =>
+    Effect.gen(function* () {
+      const town = yield* dependencies
+      const until = new Date(Date.now() + 30_000)
+      const service = yield* start(town.url, yield* folder, {
+        NODE_ENV: "staging",
+        CHAOS_ENABLED: "true",
+        CHAOS_FAILURE_RATE: "0.3",
+        CHAOS_LATENCY_MS: "500",
+        CHAOS_UNTIL: until.toISOString(),
+        OPENING_SCALE: "15"
+      })
+      const page = send(`${service.url}/products/p1`)
+      expect(yield* page).toMatchObject({ status: 503, body: { error: expect.stringContaining("not available") } })
+      // Nearly a tenth of the orders finds payment failing twice.
+      const orders = Effect.replicateEffect(post(service, one), 12, { concurrency: "unbounded" })
+      const placed = yield* Effect.repeat(orders, { until: (answers) => answers.some(({ status }) => status === 202) })
+      expect(placed.every(({ status }) => status === 201 || status === 202)).toBe(true)
+      const printed = yield* service.printed
+      expect(printed).toContain("chaos is on")
+      expect(printed).toContain("FaultInjected payment: fault of charge")
+      expect(Date.now()).toBeLessThan(until.getTime())
+
+      yield* inPeace(`${service.url}/products/p1`)
+      expect(Date.now()).toBeGreaterThanOrEqual(until.getTime())
+      yield* Effect.forEach(placed, ({ location }) => confirmed(service, location))
+      expect([...town.charges.values()].filter((keys) => keys.size !== 1)).toEqual([])
+      expect(yield* service.stop("SIGTERM")).toBe(0)
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("does not start with chaos where it is not said to be for tests or staging", () =>
+    Effect.gen(function* () {
+      const town = yield* dependencies
+      const exit = yield* Effect.exit(start(town.url, yield* folder, { CHAOS_ENABLED: "true" }))
+      expect(Exit.isFailure(exit) && String(exit.cause)).toContain("NODE_ENV is not set")
     }).pipe(Effect.scoped)
   )
 

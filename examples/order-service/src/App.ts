@@ -8,6 +8,7 @@ import * as NodeContext from "@effect/platform-node/NodeContext"
 import { Config, type ConfigError, Effect, Layer } from "effect"
 import * as Backlog from "./Backlog.js"
 import * as Catalogue from "./Catalogue.js"
+import * as Chaos from "./Chaos.js"
 import * as Inventory from "./Inventory.js"
 import * as Journal from "./Journal.js"
 import * as JournalFile from "./JournalFile.js"
@@ -71,7 +72,8 @@ export const over = <E, R>(server: Layer.Layer<HttpServer.HttpServer, E, R>) =>
     Layer.provide(Server.layerAdmin),
     // Around the server, so that they are still there for the requests that it finishes when it stops.
     Layer.provide(Layer.unwrapEffect(Effect.map(mode, (chosen): Services => services[chosen]))),
-    Layer.provide(clients),
+    Layer.provide(Chaos.over(clients)),
+    Layer.provide(Chaos.layerLog),
     Layer.provide(Layer.merge(JournalFile.layer, OrderIds.layer)),
     Layer.provide(NodeContext.layer),
     Layer.provide(Drain.layerConfig()),

@@ -40,7 +40,7 @@ export interface Call {
   ended: "under way" | "answered" | "failed" | "cut"
 }
 
-const refused = (dependency: string) =>
+export const refused = (dependency: string) =>
   new DependencyFailed({
     dependency,
     reason: "connection refused",
