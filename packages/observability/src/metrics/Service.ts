@@ -29,10 +29,13 @@ const events: ReadonlyArray<Telemetry.Event["_tag"]> = [
   "CircuitChanged",
   "CallRejected",
   "FallbackServed",
-  "FallbackFailed"
+  "FallbackFailed",
+  "PartDegraded"
 ]
 const wheres: ReadonlyArray<Telemetry.DeadlineMissed["where"]> = ["before-start", "in-flight", "waiting"]
-const kinds: ReadonlyArray<Fallback.Kind> = ["stale", "alternate", "static", "empty", "queued"]
+/** The kinds of degraded answers; `omitted`: a part was left out of one. */
+type Kind = Fallback.Kind | "omitted"
+const kinds: ReadonlyArray<Kind> = ["stale", "alternate", "static", "empty", "queued", "omitted"]
 
 /** The number of an attempt as a label. */
 export const attemptLabel = (attempt: number): string => (attempt >= 5 ? "5+" : `${attempt}`)
@@ -120,6 +123,12 @@ export class Service {
 
   get bulkhead() {
     return (this.bulkheadOf ??= bulkheadSeries(this.name))
+  }
+
+  /** A degraded answer was given, at monotonic milliseconds. */
+  degraded(kind: string, at: number): void {
+    this.fallbacks.get(kind)(1)
+    this.lastFallback = at
   }
 
   endpoint(operation: string | undefined) {
