@@ -123,7 +123,10 @@ describe("the metrics of policies", () => {
       Effect.gen(function* () {
         const ratings = yield* Policy.standard("ratings", { retry: "none", circuitBreaker: "none" })
         const reviews = yield* CircuitBreaker.make("reviews")
-        const store = yield* Fallback.stale<string, number, Refused>({ capacity: 10, maxAge: "1 hour" })
+        const store = yield* Fallback.stale<string, number, Refused | Policy.StandardError>({
+          capacity: 10,
+          maxAge: "1 hour"
+        })
         const rating = (ask: Effect.Effect<number, Refused>) =>
           ratings.protect(ask).pipe(store.remember("p7"), Fallback.primary, store.tier("p7"), Fallback.value)
         yield* rating(Effect.succeed(4))

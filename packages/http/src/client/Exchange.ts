@@ -61,6 +61,15 @@ export const classify =
     return isRepeatable ? Outcome.classify(exit) : onlyOnce(Outcome.classify(exit))
   }
 
+/** The status code that an exit has, where one came. */
+export const status = (exit: Exit.Exit<unknown, unknown>): string | undefined => {
+  if (exit._tag === "Success") return exit.value instanceof HeldResponse ? `${exit.value.status}` : undefined
+  const error = Option.getOrUndefined(Outcome.typedError(exit))
+  return HttpClientError.isHttpClientError(error) && error._tag === "ResponseError"
+    ? `${error.response.status}`
+    : undefined
+}
+
 /** How an attempt begins. */
 interface Start {
   readonly fiber: AnyFiber

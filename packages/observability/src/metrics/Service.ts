@@ -35,6 +35,15 @@ const events: ReadonlyArray<Telemetry.Event["_tag"]> = [
 const wheres: ReadonlyArray<Telemetry.DeadlineMissed["where"]> = ["before-start", "in-flight", "waiting"]
 /** The kinds of degraded answers; `omitted`: a part was left out of one. */
 type Kind = Fallback.Kind | "omitted"
+const faults: ReadonlyArray<Telemetry.FaultInjected["fault"]> = [
+  "fault",
+  "defect",
+  "latency",
+  "outcome",
+  "hang",
+  "interrupt",
+  "lostReply"
+]
 const kinds: ReadonlyArray<Kind> = ["stale", "alternate", "static", "empty", "queued", "omitted"]
 
 /** The number of an attempt as a label. */
@@ -113,7 +122,7 @@ export class Service {
     this.fallbackActive = series(metrics.fallbackActive, name)
     this.fallbackAge = series(metrics.fallbackAge, name)
     this.deadlines = filled(3, wheres, (where) => series(metrics.deadlineExceeded, name, where))
-    this.faults = new Bounded(mostValues, (kind) => series(metrics.chaosInjections, name, kind))
+    this.faults = filled(mostValues, faults, (kind) => series(metrics.chaosInjections, name, kind))
     this.events = filled(50, events, (event) => series(metrics.events, name, event))
   }
 
