@@ -18,6 +18,24 @@ class Unexpected extends Data.TaggedError("Unexpected")<{ readonly what: string 
   }
 }
 
+/** Listens on a port of loopback until the scope closes; gives the address. */
+export const listening = (server: Http.Server): Effect.Effect<string, never, Scope.Scope> =>
+  Effect.gen(function* () {
+    yield* Effect.addFinalizer(() =>
+      Effect.async<void>((resume) => {
+        server.close(() => resume(Effect.void))
+        server.closeAllConnections()
+      })
+    )
+    const port = yield* Effect.async<number>((resume) => {
+      server.listen(0, "127.0.0.1", () => {
+        const address = server.address()
+        resume(Effect.succeed(typeof address === "object" && address !== null ? address.port : 0))
+      })
+    })
+    return `http://127.0.0.1:${port}`
+  })
+
 /** All dependencies behind one port: enough of the agreed answers for orders, and payment that can be switched off. */
 export const dependencies = Effect.gen(function* () {
   const charges = new Map<string, Set<string>>()
@@ -68,19 +86,7 @@ export const dependencies = Effect.gen(function* () {
       response.end(content === undefined ? undefined : JSON.stringify(content))
     })
   })
-  yield* Effect.addFinalizer(() =>
-    Effect.async<void>((resume) => {
-      server.close(() => resume(Effect.void))
-      server.closeAllConnections()
-    })
-  )
-  const port = yield* Effect.async<number>((resume) => {
-    server.listen(0, "127.0.0.1", () => {
-      const address = server.address()
-      resume(Effect.succeed(typeof address === "object" && address !== null ? address.port : 0))
-    })
-  })
-  return Object.assign(town, { charges, url: `http://127.0.0.1:${port}` })
+  return Object.assign(town, { charges, url: yield* listening(server) })
 })
 
 export const folder = Effect.acquireRelease(
