@@ -184,10 +184,9 @@ describe("the log", () => {
         "DEBUG RetryScheduled payment",
         "WARN RetriesExhausted payment",
         "ERROR CircuitChanged payment",
-        "DEBUG FallbackServed fallback",
+        "DEBUG FallbackServed payment",
         "DEBUG CallRejected payment",
         "DEBUG FallbackServed payment",
-        "INFO Summary fallback",
         "WARN Summary payment"
       ])
       expect(everything.join("\n")).toContain('"lastError":"Refused"')

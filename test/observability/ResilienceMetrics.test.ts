@@ -1,4 +1,13 @@
-import { Backoff, CircuitBreaker, Fallback, Keyed, Outcome, Policy, PolicyRegistry } from "@effect-resilience/core"
+import {
+  Backoff,
+  CircuitBreaker,
+  Degrade,
+  Fallback,
+  Keyed,
+  Outcome,
+  Policy,
+  PolicyRegistry
+} from "@effect-resilience/core"
 import { MetricNames, Prometheus, ResilienceMetrics } from "@effect-resilience/observability"
 import { describe, expect, it } from "@effect/vitest"
 import { Data, Effect, Exit, Layer, TestClock } from "effect"
@@ -87,7 +96,7 @@ describe("the metrics of policies", () => {
         Fallback.tier("known", { kind: "stale" }, () => Effect.succeed("known"))
       )
       yield* degraded
-      // That one knows no policy: its error is the dependency's own.
+      // Also where its error is the dependency's own, which names no policy.
       yield* degraded
       yield* TestClock.adjust("3 seconds")
       const open = yield* Prometheus.text
@@ -103,9 +112,41 @@ describe("the metrics of policies", () => {
         "circuit_breaker_state 2",
         'circuit_breaker_transitions_total{from="closed",to="open"} 1',
         "circuit_breaker_trips_total 1",
-        'fallback_invocations_total{fallback_type="stale"} 1'
+        'fallback_invocations_total{fallback_type="stale"} 2'
       ])
     }).pipe(measured())
+  )
+
+  it.scoped(
+    "tell how old degraded answers were, and count parts that were left out, under the policy that failed",
+    () =>
+      Effect.gen(function* () {
+        const ratings = yield* Policy.standard("ratings", { retry: "none", circuitBreaker: "none" })
+        const reviews = yield* CircuitBreaker.make("reviews")
+        const store = yield* Fallback.stale<string, number, Refused | Policy.StandardError>({
+          capacity: 10,
+          maxAge: "1 hour"
+        })
+        const rating = (ask: Effect.Effect<number, Refused>) =>
+          ratings.protect(ask).pipe(store.remember("p7"), Fallback.primary, store.tier("p7"), Fallback.value)
+        yield* rating(Effect.succeed(4))
+        yield* TestClock.adjust("40 seconds")
+        const page = yield* Degrade.all({
+          rating: Degrade.critical(rating(fails)),
+          reviews: Degrade.optional(reviews.protect(fails))
+        })
+        expect(page).toMatchObject({ value: { rating: 4 }, degraded: ["reviews"] })
+        const text = yield* Prometheus.text
+        expect(value(text, 'fallback_invocations_total{service="ratings",fallback_type="stale"}')).toBe(1)
+        expect(value(text, 'fallback_stale_age_seconds_sum{service="ratings"}')).toBeCloseTo(40, 0)
+        expect(value(text, 'fallback_stale_age_seconds_bucket{service="ratings",le="30"}')).toBe(0)
+        expect(value(text, 'fallback_stale_age_seconds_bucket{service="ratings",le="60"}')).toBe(1)
+        expect(value(text, 'fallback_active{service="reviews"}')).toBe(1)
+        expect(value(text, 'fallback_invocations_total{service="reviews",fallback_type="omitted"}')).toBe(1)
+        expect(value(text, 'resilience_events_total{service="reviews",event="PartDegraded"}')).toBe(1)
+        yield* TestClock.adjust("2 minutes")
+        expect(value(yield* Prometheus.text, 'fallback_active{service="reviews"}')).toBe(0)
+      }).pipe(measured())
   )
 
   it.effect("do not leave open what is gone", () =>
@@ -172,8 +213,8 @@ describe("the metrics of policies", () => {
       expect(value(text, 'circuit_breaker_calls_total{service="hosts",outcome="not_permitted"}')).toBe(1000)
       expect(value(text, 'bulkhead_max_concurrent{service="hosts"}')).toBe(50_000)
       expect(value(text, 'circuit_breaker_state{service="hosts"}')).toBe(1)
-      // The first answer was degraded because of an error that names no policy.
-      expect(value(text, 'fallback_invocations_total{service="hosts",fallback_type="empty"}')).toBe(1000)
+      // Half of them because of an error that names no policy.
+      expect(value(text, 'fallback_invocations_total{service="hosts",fallback_type="empty"}')).toBe(2000)
     }).pipe(measured())
   )
 

@@ -1,6 +1,7 @@
 /** The report: one HTML file that holds everything it needs, in light and dark. */
 import { draw } from "./Drawing.js"
 import { element, type Markup, style } from "./Markup.js"
+import { drawMetrics } from "./MetricsDrawing.js"
 import type { Recording, Report } from "./Recording.js"
 import { openingScale } from "./Run.js"
 import { modes, rows, titles } from "./Table.js"
@@ -61,6 +62,7 @@ export const page = (report: Report, recordings: ReadonlyArray<Recording>): stri
         "Payment answers, slows down to 5 s, refuses connections, and comes back, under the same steady load of orders and product pages. The pages never call payment; they only share its pool of sockets."
       ),
       draw(recordings),
+      recordings.filter(({ scrapes }) => scrapes.length > 0).map(drawMetrics),
       table(report),
       notes(report).map((note) => element("p", { class: "soft" }, note))
     )

@@ -1,5 +1,6 @@
 /** Everything one run was seen to do, and the numbers that the demo publishes of it. */
 import type { CircuitState, Mode, Outcome } from "./Messages.js"
+import type { Scrape } from "./Scrape.js"
 import * as Statistics from "./Statistics.js"
 import type { Timeline } from "./Timeline.js"
 
@@ -24,6 +25,8 @@ export interface Recording {
   readonly outcomes: ReadonlyArray<Outcome>
   readonly circuits: ReadonlyArray<CircuitChange>
   readonly sockets: ReadonlyArray<SocketSample>
+  /** What the server's metrics said of payment, about once a second; nothing where it had no policies. */
+  readonly scrapes: ReadonlyArray<Scrape>
   readonly payment: { readonly callsDuringOutage: number; readonly maxChargesPerOrder: number }
   /** What became of the orders that were pending when the load ended. */
   readonly drained: { readonly confirmed: number; readonly rejected: number; readonly unsettled: number }

@@ -3,11 +3,13 @@
  * by the clock, everything that is seen written down. All three processes end with it.
  */
 import * as FileSystem from "@effect/platform/FileSystem"
-import { Clock, Data, Effect, Option, Ref, type Scope } from "effect"
+import { Clock, Data, Effect, Option, Ref, Schedule, type Scope } from "effect"
 import * as Dependencies from "../dependencies/Messages.js"
 import * as ChildProcess from "./ChildProcess.js"
+import * as Client from "./Client.js"
 import { LoadCommand, LoadNotice, type Mode, type Outcome, ServerNotice } from "./Messages.js"
 import type { CircuitChange, Recording, SocketSample } from "./Recording.js"
+import * as Scrape from "./Scrape.js"
 import { clientLimitMillis } from "./Statistics.js"
 import type { PhaseName, Timeline } from "./Timeline.js"
 
@@ -36,6 +38,9 @@ const backlog = { BACKLOG_CAPACITY: "4000", BACKLOG_RATE: "30" }
 
 /** The longest the demo waits for pending orders after the load. */
 const drainLimitMillis = 90_000
+
+/** How often the server's metrics are asked for. */
+const scrapeEveryMillis = 1_000
 
 /** Between telling the generator when to start and the first arrival. */
 const leadMillis = 500
@@ -112,6 +117,7 @@ export const play = (
     const outcomes = yield* Ref.make<ReadonlyArray<Outcome>>([])
     const circuits = yield* Ref.make<ReadonlyArray<CircuitChange>>([])
     const sockets = yield* Ref.make<ReadonlyArray<SocketSample>>([])
+    const scrapes = yield* Ref.make<ReadonlyArray<Scrape.Scrape>>([])
 
     const at = (time: number, phase: PhaseName, set: Dependencies.Phase) =>
       Effect.gen(function* () {
@@ -143,6 +149,15 @@ export const play = (
         watch(Seen.CircuitChanged(change))
       )
     }).pipe(Effect.forever)
+
+    const client = Client.make(url)
+    const scrape = Effect.gen(function* () {
+      const answer = yield* client.ask({ method: "GET", path: "/metrics" }, scrapeEveryMillis)
+      const at = (yield* Clock.currentTimeMillis) - startAt
+      const seen = Option.flatMapNullable(answer, ({ body }) => Scrape.read(body, "payment", at))
+      yield* Ref.update(scrapes, (all) => [...all, ...Option.toArray(seen)])
+    })
+    yield* Effect.forkScoped(Effect.repeat(scrape, Schedule.spaced(scrapeEveryMillis)))
 
     type Drained = Extract<LoadNotice, { readonly _tag: "Drained" }>
     const watchLoad: Effect.Effect<Drained, ChildProcess.ChildFailed> = Effect.flatMap(generator.next, (notice) => {
@@ -180,6 +195,7 @@ export const play = (
       outcomes: yield* Ref.get(outcomes),
       circuits: yield* Ref.get(circuits),
       sockets: yield* Ref.get(sockets),
+      scrapes: yield* Ref.get(scrapes),
       payment,
       drained
     }

@@ -2,7 +2,7 @@
  * The application, put together from its Layers. What a test replaces is what `services` still needs: the clients, the
  * journal's file and the names of orders.
  */
-import { Drain, Health } from "@effect-resilience/observability"
+import { Drain, Health, ResilienceMetrics } from "@effect-resilience/observability"
 import { HttpServer } from "@effect/platform"
 import * as NodeContext from "@effect/platform-node/NodeContext"
 import { Config, type ConfigError, Effect, Layer } from "effect"
@@ -77,6 +77,7 @@ export const over = <E, R>(server: Layer.Layer<HttpServer.HttpServer, E, R>) =>
     Layer.provide(Layer.merge(JournalFile.layer, OrderIds.layer)),
     Layer.provide(NodeContext.layer),
     Layer.provide(Drain.layerConfig()),
+    Layer.provide(ResilienceMetrics.layer()),
     // Nobody collects spans here, and making them costs a fifth of each call.
     Layer.provide(Layer.setTracerEnabled(false))
   )

@@ -22,6 +22,7 @@ const failing = (dependency: string) => ({
     new DependencyFailed({
       dependency,
       reason: "a failure was injected",
+      status: undefined,
       [Outcome.OutcomeTypeId]: Outcome.failure({ transient: true })
     })
 })

@@ -14,12 +14,14 @@ import {
   HttpIncomingMessage,
   type HttpClientResponse
 } from "@effect/platform"
-import { Clock, type Config, Context, Data, Duration, Effect, Option, Schema } from "effect"
+import { Clock, type Config, Context, Data, Duration, Effect, type Exit, Option, Schema } from "effect"
 
 /** The dependency gave no usable answer: it could not be reached, refused with an error status, or sent nonsense. */
 export class DependencyFailed extends Data.TaggedError("DependencyFailed")<{
   readonly dependency: string
   readonly reason: string
+  /** The status code that came, if one did. */
+  readonly status: number | undefined
   readonly [Outcome.OutcomeTypeId]: Outcome.Outcome
 }> {
   override get message() {
@@ -46,8 +48,18 @@ const largestAnswer = Option.some(FileSystem.Size(1024 * 1024))
  */
 const harmless: HttpOutcome.Rules = { repeatable: true, statuses: { 500: { repeated: "repeatable" } } }
 
-const failureOf = (dependency: string) => (reason: string, outcome: Outcome.Outcome) =>
-  new DependencyFailed({ dependency, reason, [Outcome.OutcomeTypeId]: outcome })
+const failureOf = (dependency: string) => (reason: string, outcome: Outcome.Outcome, status?: number) =>
+  new DependencyFailed({ dependency, reason, status, [Outcome.OutcomeTypeId]: outcome })
+
+/** The status codes of refusals that are answers. */
+const refusals: Readonly<Record<string, string>> = { UnknownProduct: "404", OutOfStock: "409", PaymentDeclined: "402" }
+
+/** What a call ended with, for metrics: the status code, where it was not a good one. */
+export const status = (exit: Exit.Exit<unknown, unknown>): string | undefined => {
+  const error = Option.getOrUndefined(Outcome.typedError(exit))
+  if (error instanceof DependencyFailed) return error.status === undefined ? undefined : String(error.status)
+  return refusals[Outcome.errorTag(error)]
+}
 
 /** Makes the client of the dependency called `name` that listens at `url`. */
 export const make = (name: string, url: Config.Config<string>) =>
@@ -73,7 +85,8 @@ export const make = (name: string, url: Config.Config<string>) =>
       Effect.map(Clock.currentTimeMillis, (nowMillis) =>
         failed(
           `status ${response.status}`,
-          HttpOutcome.ofResponse(response.request, response, { ...harmless, nowMillis })
+          HttpOutcome.ofResponse(response.request, response, { ...harmless, nowMillis }),
+          response.status
         )
       )
 

@@ -19,16 +19,11 @@ const whyNot = (error: HttpServerError.ServeError | ConfigError.ConfigError | Jo
   return `cannot listen: ${cause instanceof Error ? cause.message : String(cause)}`
 }
 
-/** One line for each change of a circuit. */
-const layerCircuitLog = Telemetry.layer((event) => {
-  if (event._tag === "CircuitChanged") console.error(`circuit ${event.policy}: ${event.from} -> ${event.to}`)
-})
-
 /** Serves until it is interrupted. */
 export const run = Layer.launch(
   App.layer.pipe(
     Layer.provide(OutboundPool.layer),
-    Layer.provide(layerCircuitLog),
+    Layer.provide(Telemetry.layerLog),
     Layer.provide(Logger.replace(Logger.defaultLogger, Logger.withConsoleError(Logger.logfmtLogger)))
   )
 ).pipe(Effect.tapError((error) => Console.error(whyNot(error))))

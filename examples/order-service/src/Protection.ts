@@ -12,6 +12,7 @@ import { Policy, Timeout } from "@effect-resilience/core"
 import { Duration, Effect, Layer, Option } from "effect"
 import type { DurationInput } from "effect/Duration"
 import { Catalogue } from "./Catalogue.js"
+import { status } from "./Dependency.js"
 import { Inventory, StockReads } from "./Inventory.js"
 import { Notification } from "./Notification.js"
 import * as OrderBudget from "./OrderBudget.js"
@@ -26,13 +27,16 @@ import { Reviews } from "./Reviews.js"
 export type Clients = Inventory | Payment | Notification | Catalogue | Pricing | Reviews | Recommendations
 
 const protectedClients = Layer.mergeAll(
-  Policy.protectService(Inventory, Policies.InventoryPolicy, { repeatable: ["reserve", "release", "available"] }),
-  Policy.protectService(Payment, Policies.PaymentPolicy, { repeatable: ["charge"] }),
-  Policy.protectService(Notification, Policies.NotificationPolicy, { repeatable: ["send"] }),
-  Policy.protectService(Catalogue, Policies.CataloguePolicy, { repeatable: ["product", "popular"] }),
-  Policy.protectService(Pricing, Policies.PricingPolicy, { repeatable: ["price"] }),
-  Policy.protectService(Reviews, Policies.ReviewsPolicy, { repeatable: ["summary"] }),
-  Policy.protectService(Recommendations, Policies.RecommendationsPolicy, { repeatable: ["related"] })
+  Policy.protectService(Inventory, Policies.InventoryPolicy, {
+    status,
+    repeatable: ["reserve", "release", "available"]
+  }),
+  Policy.protectService(Payment, Policies.PaymentPolicy, { status, repeatable: ["charge"] }),
+  Policy.protectService(Notification, Policies.NotificationPolicy, { status, repeatable: ["send"] }),
+  Policy.protectService(Catalogue, Policies.CataloguePolicy, { status, repeatable: ["product", "popular"] }),
+  Policy.protectService(Pricing, Policies.PricingPolicy, { status, repeatable: ["price"] }),
+  Policy.protectService(Reviews, Policies.ReviewsPolicy, { status, repeatable: ["summary"] }),
+  Policy.protectService(Recommendations, Policies.RecommendationsPolicy, { status, repeatable: ["related"] })
 )
 
 const within =

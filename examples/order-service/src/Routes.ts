@@ -1,7 +1,7 @@
 /**
  * The service's routes. They decode, call and answer; what happens in between is the services'.
  */
-import { Health } from "@effect-resilience/observability"
+import { Health, Prometheus } from "@effect-resilience/observability"
 import { HttpRouter, HttpServerRequest, HttpServerResponse } from "@effect/platform"
 import { Effect, Option, Schema } from "effect"
 import * as Answers from "./Answers.js"
@@ -53,17 +53,24 @@ const productPage = Effect.gen(function* () {
 
 const pageInTime = Effect.flatMap(RequestBudget, ({ page }) => page(productPage))
 
+/** What operators ask for: probes, and metrics. */
+export const operators = HttpRouter.concat(
+  Health.router,
+  HttpRouter.empty.pipe(HttpRouter.get("/metrics", Prometheus.response))
+)
+
 const router = HttpRouter.empty.pipe(
   HttpRouter.post("/orders", placeOrder),
   HttpRouter.get("/orders/:id", findOrder),
   HttpRouter.get("/products/:id", pageInTime),
-  HttpRouter.concat(Health.router)
+  HttpRouter.concat(operators)
 )
 
 const methods: ReadonlyArray<readonly [path: RegExp, allow: string]> = [
   [/^\/orders$/, "POST"],
   [/^\/orders\/[^/]+$/, "GET, HEAD"],
   [/^\/products\/[^/]+$/, "GET, HEAD"],
+  [/^\/metrics$/, "GET, HEAD"],
   [/^\/health\/(live|ready|dependencies)$/, "GET, HEAD"]
 ]
 

@@ -195,7 +195,7 @@ export class Permits {
     const { limit, queued } = this.snapshot
     const at = nowMillis(fiber)
     Telemetry.publish(fiber, () => ({ _tag: "CallRejected", policy, keyed, at, by: "bulkhead", retryAfter: undefined }))
-    return bulkheadFull(policy, limit, queued, reason)
+    return Telemetry.ownedBy(fiber, { policy, keyed }, bulkheadFull(policy, limit, queued, reason))
   }
 }
 

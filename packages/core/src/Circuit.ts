@@ -249,7 +249,7 @@ export class Circuit {
     const known = state === "Isolated" ? undefined : retryAfterMillis
     Telemetry.publish(fiber, () => ({ _tag: "CallRejected", policy, keyed, at, by: "circuit", retryAfter: known }))
     const retryAfter = known === undefined ? Option.none() : Option.some(Duration.millis(known))
-    return circuitOpen(policy, state, retryAfter, reason)
+    return Telemetry.ownedBy(fiber, { policy, keyed }, circuitOpen(policy, state, retryAfter, reason))
   }
 
   /** Tells of a transition that the machine took by itself. */

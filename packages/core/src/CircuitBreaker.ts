@@ -135,7 +135,11 @@ const through = <A, E, R>(
         const teller = tellerOf(fiber, circuit, permit)
         return Effect.matchCauseEffect(restore(self), {
           onSuccess: (value) => settleExit(fiber, circuit, permit, judge, Exit.succeed(value), undefined, teller),
-          onFailure: (cause) => settleExit(fiber, circuit, permit, judge, Exit.failCause(cause), undefined, teller)
+          onFailure: (cause) => {
+            const exit = Exit.failCause(cause)
+            Telemetry.ended(fiber, { policy: circuit.name, keyed: circuit.keyed }, exit)
+            return settleExit(fiber, circuit, permit, judge, exit, undefined, teller)
+          }
         })
       }
       const permit = circuit.acquire(fiber, nowMillis(fiber))

@@ -80,7 +80,7 @@ const leftOut =
         Effect.withFiberRuntime((fiber) => {
           Telemetry.publish(fiber, () => ({
             _tag: "PartDegraded",
-            policy: Telemetry.policyOf(error, "degrade"),
+            ...Telemetry.ownerOf(error, "degrade"),
             at: nowMillis(fiber),
             part,
             criticality,

@@ -9,7 +9,7 @@
  * `at` is monotonic milliseconds, as in all of the policies' arithmetic. Events carry an error's tag, never the error: it
  * may hold a request with credentials. Events of every call (`CallSettled`) are made only where a sink asks for them.
  */
-import { Effect, type Layer, Predicate } from "effect"
+import { Effect, type Layer } from "effect"
 import { nowMillis } from "./FiberTime.js"
 import type { Event } from "./telemetry/Events.js"
 import { layerSink, publish } from "./telemetry/Hub.js"
@@ -17,6 +17,7 @@ import { layerSink, publish } from "./telemetry/Hub.js"
 export type * from "./telemetry/Events.js"
 export { layerLog } from "./telemetry/Log.js"
 export { layerSpans } from "./telemetry/Spans.js"
+export { ended, ownedBy, ownerOf } from "./telemetry/Owner.js"
 export { type Hub, hubOfCalls, layerSink, listen, publish, type Sink, Telemetry } from "./telemetry/Hub.js"
 export {
   type Counts,
@@ -49,7 +50,3 @@ export const report = (event: (at: number) => Event): Effect.Effect<void> =>
     publish(fiber, () => event(nowMillis(fiber)))
     return Effect.void
   })
-
-/** The policy that an error names, for an event about what was done instead; `otherwise` if it names none. */
-export const policyOf = (error: unknown, otherwise: string): string =>
-  Predicate.hasProperty(error, "policy") && typeof error.policy === "string" ? error.policy : otherwise

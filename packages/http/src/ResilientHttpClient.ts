@@ -24,12 +24,13 @@ import { Context, Duration, Effect, Layer, Option, type Scope } from "effect"
 import { dual } from "effect/Function"
 import type { BeforeAttempt } from "./client/Attempt.js"
 import { connecting } from "./client/Connection.js"
-import { classify as classifyBy, Exchange, type Terms, type Way } from "./client/Exchange.js"
+import { classify as classifyBy, Exchange, status as statusOf, type Terms, type Way } from "./client/Exchange.js"
 import * as OpenBodies from "./client/OpenBodies.js"
 import * as Origin from "./client/Origin.js"
 import { following } from "./client/Redirects.js"
 import { clientKinds, settings, standardKinds } from "./client/Settings.js"
 import { stagesOf } from "./client/Stages.js"
+import { type Said, Variants } from "./client/Variants.js"
 import type * as DeadlineHeader from "./DeadlineHeader.js"
 import * as HttpOutcome from "./HttpOutcome.js"
 
@@ -74,11 +75,7 @@ export interface Options extends Omit<Policy.StandardOptions, "classify" | "idem
 }
 
 /** What a call can say for itself. */
-export interface Overrides {
-  /** Whether the request may be repeated, whatever its method, key and body. */
-  readonly repeatable?: boolean | undefined
-  /** The limit of one attempt, up to the policy's deadline. */
-  readonly timeout?: Duration.DurationInput | "none" | undefined
+export interface Overrides extends Said {
   /** Other rulings for some statuses, before those of the client. */
   readonly statuses?: HttpOutcome.Rules["statuses"]
   readonly holdUntil?: "body" | "headers" | undefined
@@ -110,6 +107,9 @@ export const override: {
 
 /** How the exit of a call counts, for policies of one's own around this client (`protectWith`). */
 export const classify: Outcome.Classify = classifyBy(false)
+
+/** What a call ended with, in telemetry: the status code that came, for policies of one's own (`policy.with`). */
+export const status: NonNullable<Policy.Overrides["status"]> = statusOf
 
 /** Runs the attempts of a call under what is there for it, and tells the call the limit of each. */
 type Under<E2> = (terms: Terms, overrides: Overrides) => Policy.Policy<E2>["protect"]
@@ -152,31 +152,10 @@ const through = <E, R, E2>(
     return HttpClient.makeWith<E, R, E | E2, R>(Effect.flatMap(following(call, maxRedirects)), preprocess)
   })
 
-/** The policies of a key: for requests that may be repeated, and for those that may not once they have left. */
-class Pair {
-  private readonly once = new WeakMap<Policy.Standard, Policy.Standard>()
-  readonly of = (
-    policy: Policy.Standard,
-    { isRepeatable }: Terms,
-    { repeatable, timeout }: Overrides
-  ): Policy.Standard => {
-    const fitting = isRepeatable ? policy : this.onceOf(policy)
-    return timeout === undefined && repeatable !== false
-      ? fitting
-      : fitting.with({ timeout, repeatable: repeatable === false ? false : undefined })
-  }
-  private onceOf(policy: Policy.Standard): Policy.Standard {
-    const known = this.once.get(policy)
-    if (known !== undefined) return known
-    const made = policy.with({ classify: classifyBy(false) })
-    this.once.set(policy, made)
-    return made
-  }
-}
-
 /**
  * A client under standard policies, one for each origin. Its name is that of the policies, with the key, in errors and
- * telemetry. The client works until the scope closes, when bodies that are still open are cut off. Dies with
+ * telemetry, which knows calls by their method, or by the `operation` that `override` gives them, and tells the status code
+ * that came. The client works until the scope closes, when bodies that are still open are cut off. Dies with
  * `InvalidOptions` if an option is out of range.
  *
  * @example
@@ -219,14 +198,14 @@ export const protect = <E, R>(
       Effect.scoped(keyed)
     ])
     const policies = yield* keyed
-    const pair = new Pair()
+    const variants = new Variants()
     return yield* through<E, R, Policy.StandardError>(
       client,
       name,
       options,
       (terms, overrides) => (attempt) =>
         policies.use(key(terms.request), (policy) => {
-          const fitting = pair.of(policy, terms, overrides)
+          const fitting = variants.of(policy, terms, overrides)
           terms.timeout = fitting.timeout
           terms.patienceMillis = Option.match(fitting.patience, { onNone: () => Infinity, onSome: Duration.toMillis })
           return fitting.protect(attempt)

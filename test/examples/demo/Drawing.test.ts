@@ -49,6 +49,7 @@ const recording = (mode: Recording["mode"]): Recording => ({
     { policy: "reviews", to: "Open", at: 4000 }
   ],
   sockets: Array.from({ length: 100 }, (_, i) => ({ at: i * 150, inUse: i % 100, waiting: i * 3, cpuMillis: i * 15 })),
+  scrapes: [],
   payment: { callsDuringOutage: 12, maxChargesPerOrder: 1 },
   drained: { confirmed: 39, rejected: 0, unsettled: 1 }
 })

@@ -44,6 +44,7 @@ export const refused = (dependency: string) =>
   new DependencyFailed({
     dependency,
     reason: "connection refused",
+    status: undefined,
     [Outcome.OutcomeTypeId]: Outcome.failure({ transient: true })
   })
 

@@ -123,7 +123,7 @@ const rescue =
   (cause: Cause.Cause<E>): Effect.Effect<Served<B>, E | E2, R2> => {
     const failed = Outcome.errorIn(cause)
     if (Option.isNone(failed) || !selects(options.when, failed.value)) return Effect.failCause(cause)
-    const policy = Telemetry.policyOf(failed.value, "fallback")
+    const of = Telemetry.ownerOf(failed.value, "fallback")
     return Effect.withFiberRuntime<Served<B>, E2, R2>((fiber) => {
       const publish = (event: (at: number) => Telemetry.Event) =>
         Effect.sync(() => Telemetry.publish(fiber, () => event(nowMillis(fiber))))
@@ -131,12 +131,12 @@ const rescue =
         Effect.tapErrorCause((ended) =>
           Cause.isInterruptedOnly(ended)
             ? Effect.void
-            : publish((at) => ({ _tag: "FallbackFailed", policy, at, tier: name, error: failureTag(ended) }))
+            : publish((at) => ({ _tag: "FallbackFailed", ...of, at, tier: name, error: failureTag(ended) }))
         ),
         Effect.tap(({ age, kind }) =>
           publish((at) => ({
             _tag: "FallbackServed",
-            policy,
+            ...of,
             at,
             tier: name,
             kind,

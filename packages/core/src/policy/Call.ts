@@ -227,6 +227,7 @@ class Call<A, E, R> implements Limit<TimedOut | DeadlineExceeded>, Teller {
   private finish(exit: Exit.Exit<A, E | StandardError>): Effect.Effect<A, E | StandardError> {
     const { circuit, classifier } = this.way
     const teller = this.hub && this
+    if (exit._tag === "Failure") Telemetry.ended(this.fiber, this.way.of, exit)
     try {
       if (circuit !== undefined && this.permit !== undefined) {
         return settleExit(this.fiber, circuit, this.permit, classifier.judge, exit, this.lastedMillis, teller)

@@ -6,7 +6,7 @@
  */
 import { type Context, Effect, Layer, type Stream } from "effect"
 import { type Given, type IsData, wrap } from "../ServiceMembers.js"
-import type { Standard, StandardError } from "./Standard.js"
+import type { Overrides, Standard, StandardError } from "./Standard.js"
 import { protectStream } from "./Streams.js"
 
 /** The name of a method whose declared errors lack the policy's, or never. An Effect is a Stream by type. */
@@ -56,14 +56,17 @@ export type Protected<S> = {
 export interface ProtectServiceOptions<S> {
   /** The methods that may be repeated without harm. Default none: all others are attempted once. */
   readonly repeatable?: ReadonlyArray<keyof S> | undefined
+  /** What a call ended with, in telemetry, as in `policy.with`. */
+  readonly status?: Overrides["status"]
 }
 
 type Around = (key: PropertyKey) => Standard
 
-const aroundBy = (policy: Standard, repeatable: ReadonlyArray<PropertyKey>): Around => {
+const aroundBy = (policy: Standard, repeatable: ReadonlyArray<PropertyKey>, status: Overrides["status"]): Around => {
   return (key) =>
     policy.with({
       operation: typeof key === "symbol" ? undefined : String(key),
+      status,
       repeatable: repeatable.includes(key) ? undefined : false
     })
 }
@@ -120,7 +123,7 @@ const protectedLayer = <I, S extends object, PI, I2, S2 extends object>(
   Layer.effect(
     to,
     Effect.map(Effect.all([from, policyTag]), ([service, policy]) => {
-      const around = aroundBy(policy, options.repeatable ?? [])
+      const around = aroundBy(policy, options.repeatable ?? [], options.status)
       return wrap<S2>(service, {
         effect: (self, { member }) => around(member).protect(self),
         stream: (self, { member }) => protectStream(self, around(member))

@@ -81,6 +81,9 @@ export class Telemetry extends Context.Reference<Telemetry>()("@effect-resilienc
 const hubOf = (fiber: AnyFiber): Hub =>
   isProvided(fiber, Telemetry) ? Context.get(fiber.currentContext, Telemetry) : everywhere
 
+/** Whether anybody listens. */
+export const isHeard = (fiber: AnyFiber): boolean => !hubOf(fiber).isSilent
+
 /** Reports an event, if anybody listens. A sink that throws loses the event, never the call. */
 export const publish = (fiber: AnyFiber, event: () => Event): void => {
   const hub = hubOf(fiber)

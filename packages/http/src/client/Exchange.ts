@@ -13,6 +13,7 @@ import type { BeforeAttempt } from "./Attempt.js"
 import type { Connect } from "./Connection.js"
 import { HeldResponse } from "./HeldResponse.js"
 import { type AnyFiber, nowMillis, type OpenBodies } from "./OpenBodies.js"
+import { unheard } from "./Unheard.js"
 
 /** What all calls of a client share. */
 export interface Way<E, R> {
@@ -61,6 +62,15 @@ export const classify =
     return isRepeatable ? Outcome.classify(exit) : onlyOnce(Outcome.classify(exit))
   }
 
+/** The status code that an exit has, where one came. */
+export const status = (exit: Exit.Exit<unknown, unknown>): string | undefined => {
+  if (exit._tag === "Success") return exit.value instanceof HeldResponse ? `${exit.value.status}` : undefined
+  const error = Option.getOrUndefined(Outcome.typedError(exit))
+  return HttpClientError.isHttpClientError(error) && error._tag === "ResponseError"
+    ? `${error.response.status}`
+    : undefined
+}
+
 /** How an attempt begins. */
 interface Start {
   readonly fiber: AnyFiber
@@ -83,7 +93,7 @@ const nothing = (): void => {}
 const abandoned = (response: HttpClientResponse.HttpClientResponse): Effect.Effect<void> =>
   response instanceof HeldResponse
     ? response.onClose
-    : Effect.suspend(() => Effect.asVoid(Effect.timeoutOption(Effect.exit(Stream.runDrain(response.stream)), 1)))
+    : Effect.suspend(() => unheard(Stream.runDrain(response.stream), 1))
 
 /** What a client takes to end a connection and tell its reader. */
 const ending = "10 millis"
@@ -106,7 +116,7 @@ const errorBodyMillis = 100
 
 /** A client that makes errors of statuses hands out the response in them: its text stays when the connection goes. */
 const kept = (response: HttpClientResponse.HttpClientResponse): Effect.Effect<void> =>
-  Effect.asVoid(Effect.timeoutOption(Effect.exit(response.text), errorBodyMillis))
+  unheard(response.text, errorBodyMillis)
 
 /** One call. */
 export class Exchange<E, R> {

@@ -16,6 +16,7 @@ import { type Chunk, Effect, Exit, Inspectable, Option, type Scope, Stream } fro
 import { BodyCutOff } from "./BodyCutOff.js"
 import * as Content from "./Content.js"
 import { type AnyFiber, nowMillis, type OpenBodies, type Watched } from "./OpenBodies.js"
+import { unheard } from "./Unheard.js"
 
 /** What a body may hold to be read into memory for nobody, or drained for the sake of its connection. In bytes. */
 const smallBytes = 65_536
@@ -147,9 +148,7 @@ export abstract class HeldBody extends Inspectable.Class implements Watched {
     return Effect.suspend(() => {
       if (this.hasEnded) return Effect.void
       const drained =
-        this.announced > smallBytes
-          ? Effect.void
-          : Effect.timeoutOption(Effect.exit(this.content), Math.min(patienceMillis, Math.ceil(millis)))
+        this.announced > smallBytes ? Effect.void : unheard(this.content, Math.min(patienceMillis, Math.ceil(millis)))
       return Effect.ensuring(
         drained,
         Effect.suspend(() => this.cut("discarded"))

@@ -11,6 +11,7 @@ import { Effect, Either, Option, Stream } from "effect"
 import { isReplayable } from "../HttpOutcome.js"
 import { HeldResponse } from "./HeldResponse.js"
 import * as Origin from "./Origin.js"
+import { unheard } from "./Unheard.js"
 
 /** The statuses that redirect. */
 export const redirecting: ReadonlySet<number> = new Set([301, 302, 303, 307, 308])
@@ -63,9 +64,7 @@ const next = (
 
 /** Discards the body of an answer that nobody gets. */
 export const released = (response: HttpClientResponse.HttpClientResponse): Effect.Effect<void> =>
-  response instanceof HeldResponse
-    ? response.discard
-    : Effect.asVoid(Effect.timeoutOption(Effect.exit(Stream.runDrain(response.stream)), 1))
+  response instanceof HeldResponse ? response.discard : unheard(Stream.runDrain(response.stream), 1)
 
 /** Follows redirects, so many at most; after that the caller gets the answer that redirects. */
 export const following =

@@ -19,15 +19,11 @@ interface Opening {
   readonly until: number
 }
 
-/** How many names of a Keyed's policies are remembered, for fallbacks, which know only the name. */
-const mostAliases = 1000
-
 const refusing: ReadonlyArray<string> = ["Open", "Isolated"]
 
 export class Recorder {
   readonly services: Bounded<Service>
   private readonly openings = new Map<string, Opening>()
-  private readonly aliases = new Map<string, string>()
 
   constructor(private readonly bounds: Bounds) {
     this.services = new Bounded(bounds.maxServices, (name) => new Service(name, bounds.maxEndpoints))
@@ -69,7 +65,7 @@ export class Recorder {
   }
 
   private happened(event: Exclude<Telemetry.Event, Telemetry.CallEvent>): void {
-    const service = this.services.get(this.learned(event))
+    const service = this.serviceOf(event)
     service.events.get(event._tag)(1)
     switch (event._tag) {
       case "CallTimedOut":
@@ -83,24 +79,14 @@ export class Recorder {
       case "CircuitChanged":
         return this.changed(service, event)
       case "FallbackServed":
-        service.fallbacks.get(event.kind)(1)
-        service.lastFallback = event.at
+        service.degraded(event.kind, event.at)
         if (event.age !== undefined) service.fallbackAge(event.age / 1000)
         return
+      case "PartDegraded":
+        return service.degraded("omitted", event.at)
       case "FaultInjected":
         return service.faults.get(event.fault)(1)
     }
-  }
-
-  /** A fallback knows a policy of a Keyed by name alone: whose it is, an event that came before has told. */
-  private learned(event: Telemetry.Event): string {
-    if (this.bounds.labelByKey) return event.policy
-    if (event.keyed === undefined) return this.aliases.get(event.policy) ?? event.policy
-    this.aliases.delete(event.policy)
-    this.aliases.set(event.policy, event.keyed)
-    const [oldest] = this.aliases.keys()
-    if (this.aliases.size > mostAliases && oldest !== undefined) this.aliases.delete(oldest)
-    return event.keyed
   }
 
   private changed(service: Service, event: Telemetry.CircuitChanged): void {

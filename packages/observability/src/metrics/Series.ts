@@ -3,12 +3,14 @@
  * `Map` and pays for nothing else.
  */
 import { Metric, MetricBoundaries, MetricKey, type MetricKeyType, MetricLabel } from "effect"
-import type { Definition } from "../MetricNames.js"
+import { all, type Definition } from "../MetricNames.js"
 
 /** One series: adds to a counter, sets a gauge, observes in a histogram. */
 export type Series = (value: number) => void
 
-const untagged: ReadonlyArray<MetricLabel.MetricLabel> = []
+type Labels = ReadonlyArray<MetricLabel.MetricLabel>
+
+const untagged: Labels = []
 
 const ofKey = <Out>(key: MetricKey.MetricKey<MetricKeyType.MetricKeyType<number, Out>>): Series => {
   const metric = Metric.fromMetricKey(key)
@@ -16,21 +18,30 @@ const ofKey = <Out>(key: MetricKey.MetricKey<MetricKeyType.MetricKeyType<number,
   return (value) => metric.unsafeUpdate(value, untagged)
 }
 
-/** The series of a metric with these values of its labels, which is there from now on. */
-export const series = (definition: Definition, ...values: ReadonlyArray<string>): Series => {
-  const { buckets = [], help, name, type } = definition
-  const labels = definition.labels.map((label, at) => MetricLabel.make(label, values[at] ?? ""))
-  const options = { description: help }
+/** What makes the series of a metric of which the labels are known: what they share is made once, hashed and checked. */
+const ofDefinition = ({ buckets = [], help: description, name, type }: Definition): ((labels: Labels) => Series) => {
   switch (type) {
-    case "counter":
-      return ofKey(MetricKey.taggedWithLabels(MetricKey.counter(name, { ...options, incremental: true }), labels))
-    case "gauge":
-      return ofKey(MetricKey.taggedWithLabels(MetricKey.gauge(name, options), labels))
+    case "counter": {
+      const key = MetricKey.counter(name, { description, incremental: true })
+      return (labels) => ofKey(MetricKey.taggedWithLabels(key, labels))
+    }
+    case "gauge": {
+      const key = MetricKey.gauge(name, { description })
+      return (labels) => ofKey(MetricKey.taggedWithLabels(key, labels))
+    }
     case "histogram": {
-      const boundaries = MetricBoundaries.fromIterable(buckets)
-      return ofKey(MetricKey.taggedWithLabels(MetricKey.histogram(name, boundaries, help), labels))
+      const key = MetricKey.histogram(name, MetricBoundaries.fromIterable(buckets), description)
+      return (labels) => ofKey(MetricKey.taggedWithLabels(key, labels))
     }
   }
+}
+
+const makers = new Map(all.map((definition) => [definition.name, ofDefinition(definition)]))
+
+/** The series of a metric with these values of its labels, which is there from now on. */
+export const series = (definition: Definition, ...values: ReadonlyArray<string>): Series => {
+  const make = makers.get(definition.name) ?? ofDefinition(definition)
+  return make(definition.labels.map((label, at) => MetricLabel.make(label, values[at] ?? "")))
 }
 
 /** What is there for each of some names, made when it is first asked for; what is beyond `most` shares that of `other`. */

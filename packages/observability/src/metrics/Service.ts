@@ -29,10 +29,22 @@ const events: ReadonlyArray<Telemetry.Event["_tag"]> = [
   "CircuitChanged",
   "CallRejected",
   "FallbackServed",
-  "FallbackFailed"
+  "FallbackFailed",
+  "PartDegraded"
 ]
 const wheres: ReadonlyArray<Telemetry.DeadlineMissed["where"]> = ["before-start", "in-flight", "waiting"]
-const kinds: ReadonlyArray<Fallback.Kind> = ["stale", "alternate", "static", "empty", "queued"]
+/** The kinds of degraded answers; `omitted`: a part was left out of one. */
+type Kind = Fallback.Kind | "omitted"
+const faults: ReadonlyArray<Telemetry.FaultInjected["fault"]> = [
+  "fault",
+  "defect",
+  "latency",
+  "outcome",
+  "hang",
+  "interrupt",
+  "lostReply"
+]
+const kinds: ReadonlyArray<Kind> = ["stale", "alternate", "static", "empty", "queued", "omitted"]
 
 /** The number of an attempt as a label. */
 export const attemptLabel = (attempt: number): string => (attempt >= 5 ? "5+" : `${attempt}`)
@@ -110,7 +122,7 @@ export class Service {
     this.fallbackActive = series(metrics.fallbackActive, name)
     this.fallbackAge = series(metrics.fallbackAge, name)
     this.deadlines = filled(3, wheres, (where) => series(metrics.deadlineExceeded, name, where))
-    this.faults = new Bounded(mostValues, (kind) => series(metrics.chaosInjections, name, kind))
+    this.faults = filled(mostValues, faults, (kind) => series(metrics.chaosInjections, name, kind))
     this.events = filled(50, events, (event) => series(metrics.events, name, event))
   }
 
@@ -120,6 +132,12 @@ export class Service {
 
   get bulkhead() {
     return (this.bulkheadOf ??= bulkheadSeries(this.name))
+  }
+
+  /** A degraded answer was given, at monotonic milliseconds. */
+  degraded(kind: string, at: number): void {
+    this.fallbacks.get(kind)(1)
+    this.lastFallback = at
   }
 
   endpoint(operation: string | undefined) {

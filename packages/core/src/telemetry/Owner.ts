@@ -1,0 +1,40 @@
+/**
+ * Which policy an error came out of: for what is done about it further out, of which the error itself may say nothing.
+ */
+import { Exit, Option, Predicate } from "effect"
+import type { AnyFiber } from "../FiberTime.js"
+import * as Outcome from "../Outcome.js"
+import type { Subject } from "./Events.js"
+import { isHeard } from "./Hub.js"
+
+/** The outermost policy that an error came out of. Errors are kept by nobody else, and so forgotten here as well. */
+const owners = new WeakMap<object, Subject>()
+
+const namedBy = (error: unknown): string | undefined =>
+  Predicate.hasProperty(error, "policy") && typeof error.policy === "string" ? error.policy : undefined
+
+/** Says that an error is that of a policy, if anybody listens, and gives it back. One that names another stays that one's. */
+export const ownedBy = <E>(fiber: AnyFiber, { keyed, policy }: Subject, error: E): E => {
+  const named = namedBy(error)
+  const says = named === undefined || (named === policy && keyed !== undefined)
+  if (says && Predicate.isObject(error) && isHeard(fiber)) owners.set(error, { policy, keyed })
+  return error
+}
+
+/** As `ownedBy`, of what a call has ended with. */
+export const ended = (fiber: AnyFiber, of: Subject, exit: Exit.Exit<unknown, unknown>): void => {
+  if (Exit.isSuccess(exit) || !isHeard(fiber)) return
+  const error = Outcome.typedError(exit)
+  if (Option.isSome(error)) ownedBy(fiber, of, error.value)
+}
+
+/**
+ * The policy that an error came out of, for an event about what was done instead; `otherwise` where nobody knows: it came
+ * out of none, or was made of another error since, or is no object.
+ */
+export const ownerOf = (error: unknown, otherwise: string): Subject => {
+  const known = Predicate.isObject(error) ? owners.get(error) : undefined
+  const named = namedBy(error)
+  if (named !== undefined && named !== known?.policy) return { policy: named }
+  return known ?? { policy: otherwise }
+}
