@@ -91,15 +91,14 @@ const shop = Effect.gen(function* () {
     HttpErrors.respond({ verbose: true })
   )
   const handler = HttpApp.toWebHandlerRuntime(yield* Effect.runtime<never>())(app)
-  const server = Http.createServer((request, response) => {
+  const serve = async (request: Http.IncomingMessage, response: Http.ServerResponse) => {
     const { authorization: sent = "" } = request.headers
-    void handler(new Request(`http://shop.test${request.url}`, { headers: { authorization: sent } })).then(
-      async (answer) => {
-        response.writeHead(answer.status, Object.fromEntries(answer.headers))
-        response.end(await answer.text())
-      }
-    )
-  })
+    const asked = new Request(`http://shop.test${request.url}`, { headers: { authorization: sent } })
+    const answer = await handler(asked)
+    response.writeHead(answer.status, Object.fromEntries(answer.headers))
+    response.end(await answer.text())
+  }
+  const server = Http.createServer((request, response) => void serve(request, response))
   return yield* listening(server)
 })
 

@@ -68,9 +68,9 @@ describe("a fallback that throws", () => {
       const { timeline, value } = yield* played(pages(down, untested), { keep, details: true })
       expect(value).toEqual({ pages: { Success: 5, Defect: 5 }, tiers: { primary: 5 }, asked: 8 })
       expect(timeline).toEqual([
-        " time  policy           event           state  detail",
-        "0.000  fallback         FallbackFailed         tier popular, error Defect  x 3 until 2.000",
-        "3.000  recommendations  FallbackFailed  Open   tier popular, error Defect  x 2 until 4.000"
+        " time  policy           event           state   detail",
+        "0.000  recommendations  FallbackFailed  Closed  tier popular, error Defect  x 2 until 1.000",
+        "2.000  recommendations  FallbackFailed  Open    tier popular, error Defect  x 3 until 4.000"
       ])
     })
   )
@@ -80,9 +80,9 @@ describe("a fallback that throws", () => {
       const { timeline, value } = yield* played(pages(down, mended), { keep, details: true })
       expect(value).toEqual({ pages: { Success: 10 }, tiers: { primary: 5, none: 5 }, asked: 8 })
       expect(timeline).toEqual([
-        " time  policy           event           state  detail",
-        "0.000  fallback         FallbackFailed         tier popular, error Unreadable  x 3 until 2.000",
-        "3.000  recommendations  FallbackFailed  Open   tier popular, error Unreadable  x 2 until 4.000"
+        " time  policy           event           state   detail",
+        "0.000  recommendations  FallbackFailed  Closed  tier popular, error Unreadable  x 2 until 1.000",
+        "2.000  recommendations  FallbackFailed  Open    tier popular, error Unreadable  x 3 until 4.000"
       ])
     })
   )

@@ -141,17 +141,17 @@ export const start = (
   Effect.gen(function* () {
     const child = yield* launch(url, dataDir, settings)
     let said = ""
-    const listening = yield* Effect.async<string, Unexpected>((resume) => {
+    const address = yield* Effect.async<string, Unexpected>((resume) => {
       child.stderr?.on("data", (chunk) => (said += chunk))
       child.stdout?.on("data", (chunk) => {
         said += chunk
-        const address = /listening on (http:\S+)/.exec(said)?.[1]
-        if (address !== undefined) resume(Effect.succeed(address))
+        const told = /listening on (http:\S+)/.exec(said)?.[1]
+        if (told !== undefined) resume(Effect.succeed(told))
       })
       child.once("exit", () => resume(new Unexpected({ what: said })))
     })
     return {
-      url: listening,
+      url: address,
       printed: () => said,
       stop: (signal) =>
         Effect.zipRight(

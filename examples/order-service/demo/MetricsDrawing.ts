@@ -47,14 +47,15 @@ const stretches = (all: ReadonlyArray<Point>, endAt: number, x: X): ReadonlyArra
       : [element("rect", { class: css, x: x(at), y: band.y, width: Math.max(1, x(to) - x(at)), height: band.height })]
   })
 
+const text = (x: number, y: number, said: string, anchor = "end") =>
+  element("text", { x, y, "text-anchor": anchor }, said)
+
 /** The drawing of one run, as one SVG element. */
 export const drawMetrics = ({ scrapes, timeline }: Recording): Markup => {
   const { endAt } = timeline
   const all = points(scrapes).filter(({ at }) => at >= 0 && at <= endAt)
   const most = Math.max(0.1, ...all.flatMap(({ p99 }) => p99 ?? []))
   const x: X = (millis) => left + (millis / endAt) * plot
-  const text = (at: number, y: number, said: string, anchor = "end") =>
-    element("text", { x: at, y, "text-anchor": anchor }, said)
   const description =
     "Calls to payment as /metrics tells them: p50 and p99, and the state of the circuit, once a second."
   return element(

@@ -119,17 +119,17 @@ export const play = (
     const sockets = yield* Ref.make<ReadonlyArray<SocketSample>>([])
     const scrapes = yield* Ref.make<ReadonlyArray<Scrape.Scrape>>([])
 
-    const at = (time: number, phase: PhaseName, set: Dependencies.Phase) =>
+    const enter = (time: number, phase: PhaseName, set: Dependencies.Phase) =>
       Effect.gen(function* () {
         yield* Effect.sleep(Math.max(0, startAt + time - (yield* Clock.currentTimeMillis)))
         yield* dependencies.send({ _tag: "SetPhase", phase: set })
         yield* until(dependencies, isTagged("PhaseSet"))
         yield* watch(Seen.PhaseStarted({ phase }))
       })
-    const outage = at(0, "normal", "normal").pipe(
-      Effect.zipRight(at(timeline.slowAt, "slow", "slow")),
-      Effect.zipRight(at(timeline.refusedAt, "refused", "refusing")),
-      Effect.zipRight(at(timeline.backAt, "recovered", "normal"))
+    const outage = enter(0, "normal", "normal").pipe(
+      Effect.zipRight(enter(timeline.slowAt, "slow", "slow")),
+      Effect.zipRight(enter(timeline.refusedAt, "refused", "refusing")),
+      Effect.zipRight(enter(timeline.backAt, "recovered", "normal"))
     )
 
     const watchServer = Effect.flatMap(server.next, (notice) => {

@@ -63,7 +63,7 @@ export const classify =
   }
 
 /** The status code that an exit has, where one came. */
-export const status = (exit: Exit.Exit<unknown, unknown>): string | undefined => {
+export const statusOf = (exit: Exit.Exit<unknown, unknown>): string | undefined => {
   if (exit._tag === "Success") return exit.value instanceof HeldResponse ? `${exit.value.status}` : undefined
   const error = Option.getOrUndefined(Outcome.typedError(exit))
   return HttpClientError.isHttpClientError(error) && error._tag === "ResponseError"

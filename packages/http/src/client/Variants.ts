@@ -4,7 +4,7 @@
  */
 import type { Policy } from "@effect-resilience/core"
 import type { Duration } from "effect"
-import { classify, status, type Terms } from "./Exchange.js"
+import { classify, statusOf, type Terms } from "./Exchange.js"
 
 /** What a call says for itself that its policy has to know. */
 export interface Said {
@@ -41,7 +41,11 @@ export class Variants {
     const variants = isRepeatable ? known.free : known.once
     const made = variants.get(method)
     if (made !== undefined) return made
-    const variant = policy.with({ operation: method, status, classify: isRepeatable ? undefined : classify(false) })
+    const variant = policy.with({
+      operation: method,
+      status: statusOf,
+      classify: isRepeatable ? undefined : classify(false)
+    })
     variants.set(method, variant)
     return variant
   }
