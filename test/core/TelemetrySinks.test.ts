@@ -202,6 +202,35 @@ describe("the log", () => {
       expect(lines).toContain("WARN Summary payment")
     })
   )
+
+  it.scoped("has all that happened before its Layer ended, also what it was about to write", () =>
+    Effect.gen(function* () {
+      const { layer, lines } = logged()
+      const program = Effect.gen(function* () {
+        const breaker = yield* CircuitBreaker.make("switched")
+        yield* Effect.replicateEffect(Effect.zipRight(breaker.isolate, breaker.reset), 2000)
+        // The log has its turn, and has not finished with it when the Layer ends.
+        yield* Effect.yieldNow()
+        yield* Effect.yieldNow()
+      })
+      yield* Effect.provide(program, Telemetry.layerLog.pipe(Layer.provideMerge(layer)))
+      expect(lines.filter((line) => line.includes("CircuitChanged"))).toHaveLength(4000)
+    })
+  )
+
+  it.scoped("does not say that a circuit refused what it only observed", () =>
+    Effect.gen(function* () {
+      const { layer, lines } = logged()
+      const program = Effect.gen(function* () {
+        const breaker = yield* CircuitBreaker.make("shadow", { tripPolicy: CircuitBreaker.consecutive(1) })
+        yield* breaker.observe
+        yield* Effect.replicateEffect(Effect.exit(breaker.protect(fails)), 3)
+      })
+      yield* Effect.provide(program, Telemetry.layerLog.pipe(Layer.provideMerge(layer)))
+      expect(lines.filter((line) => line.includes("RejectionObserved"))).toHaveLength(2)
+      expect(lines.filter((line) => line.includes("Summary"))).toEqual([])
+    })
+  )
 })
 
 describe("spans", () => {

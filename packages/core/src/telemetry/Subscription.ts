@@ -71,9 +71,12 @@ export class Ring {
     return taken
   }
 
+  /** Returns when anything is there. */
+  readonly filled: Effect.Effect<void> = this.latch.await
+
   /** What is there and what comes, taken all at once as often as anything is there. */
   readonly stream: Stream.Stream<Event> = Stream.repeatEffectChunk(
-    Effect.map(this.latch.await, () => Chunk.unsafeFromArray(this.drain()))
+    Effect.map(this.filled, () => Chunk.unsafeFromArray(this.drain()))
   )
 
   get counts(): Counts {
