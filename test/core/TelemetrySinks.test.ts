@@ -171,6 +171,27 @@ describe("an attempt after the first", () => {
   }
 })
 
+describe("a call that is given up while it waits for another attempt", () => {
+  it.scoped("has ended one way, and its last attempt another", () =>
+    Effect.gen(function* () {
+      const policy = yield* Policy.standard("waiting", {
+        retry: { maxRetries: 2, backoff: Backoff.constant("80 millis") }
+      })
+      const events = yield* givenUp(policy.protect(Effect.delay(fails, "5 millis")))
+      expect(events.filter(({ _tag }) => _tag.endsWith("Settled"))).toMatchObject([
+        { _tag: "AttemptSettled", attempt: 1, status: "error", duration: 5 },
+        { _tag: "RetrySettled", attempt: 2, succeeded: false },
+        { _tag: "CallSettled", status: "cancelled", attempts: 2, lastAttempt: 5, lastStatus: "error", duration: 100 }
+      ])
+      // Given up while it runs, both have ended alike.
+      const running = yield* givenUp(policy.protect(Effect.delay(fails, "101 millis")))
+      expect(
+        running.map((event) => (event._tag === "CallSettled" ? [event.status, event.lastStatus] : event._tag))
+      ).toEqual([["cancelled", undefined]])
+    })
+  )
+})
+
 describe("a breaker alone", () => {
   it.scoped("tells of each call once, refused ones included", () =>
     Effect.gen(function* () {

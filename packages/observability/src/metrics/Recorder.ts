@@ -64,9 +64,9 @@ export class Recorder {
 
   private callSettled(event: Telemetry.CallSettled): void {
     const service = this.serviceOf(event)
-    const series = service.endpoint(event.operation).byStatus.get(event.status)
-    series.request(event.duration / 1000)
-    if (event.attempts > 0) series.attempt(event.lastAttempt / 1000)
+    const { byStatus } = service.endpoint(event.operation)
+    byStatus.get(event.status).request(event.duration / 1000)
+    if (event.attempts > 0) byStatus.get(event.lastStatus ?? event.status).attempt(event.lastAttempt / 1000)
     if (event.counted !== undefined) service.circuit.calls.get(event.counted)(1)
   }
 
