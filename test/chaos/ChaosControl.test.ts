@@ -219,7 +219,7 @@ describe("a plan that is started by hand", () => {
       circular["self"] = circular
       const calls = [circular, { cents: 10n }, 10n, Symbol("card"), undefined, () => 1]
       let asked = 0
-      const real = { charge: (_: unknown) => Effect.sync(() => ++asked) }
+      const real = { charge: (card: unknown) => Effect.sync(() => [card, ++asked]) }
       const chaos = yield* ChaosControl.make(staging)
       const options = { plan: FaultPlan.make(FaultPlan.defect()) }
       const { charge } = yield* Effect.provideService(
