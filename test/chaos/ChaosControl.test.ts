@@ -1,4 +1,4 @@
-import { ChaosControl, FaultPlan } from "@effect-resilience/chaos"
+import { ChaosControl, FaultInjection, FaultPlan } from "@effect-resilience/chaos"
 import { InvalidOptions } from "@effect-resilience/core"
 import { describe, expect, it } from "@effect/vitest"
 import { ConfigProvider, Context, Effect, Exit, Layer, Logger, LogLevel, Stream, TestClock } from "effect"
@@ -210,6 +210,29 @@ describe("a plan that is started by hand", () => {
       expect(oneKey === 0 || oneKey === 2000).toBe(true)
       const only = yield* hit(1, { only: ({ args, method }) => method === "charge" && args[0] === "order 7" })
       expect([...only]).toEqual(["order 7"])
+    })
+  )
+
+  it.scoped("leaves calls alone that its share leaves out, also those with arguments that are no JSON", () =>
+    Effect.gen(function* () {
+      const circular: Record<string, unknown> = {}
+      circular["self"] = circular
+      const calls = [circular, { cents: 10n }, 10n, Symbol("card"), undefined, () => 1]
+      let asked = 0
+      const real = { charge: (card: unknown) => Effect.sync(() => [card, ++asked]) }
+      const chaos = yield* ChaosControl.make(staging)
+      const options = { plan: FaultPlan.make(FaultPlan.defect()) }
+      const { charge } = yield* Effect.provideService(
+        ChaosControl.wrap(real, "payment", options),
+        ChaosControl.ChaosControl,
+        chaos
+      )
+      yield* chaos.start("payment", { share: 0 })
+      yield* Effect.forEach(calls, charge)
+      expect(asked).toBe(calls.length)
+      yield* chaos.start("payment", { share: 0.999_999 })
+      const hit = yield* Effect.forEach(calls, (arg) => Effect.exit(charge(arg)))
+      expect(hit.map((exit) => failureOf(exit))).toEqual(calls.map(() => expect.any(FaultInjection.InjectedDefect)))
     })
   )
 

@@ -1,6 +1,6 @@
 import { Deadline, InvalidOptions, Retry, Timeout } from "@effect-resilience/core"
 import { describe, expect, it } from "@effect/vitest"
-import { Cause, Duration, Effect, Exit } from "effect"
+import { Cause, Duration, Effect, Either, Exit } from "effect"
 
 /** What is said of options that `make` dies of. */
 const complaint = <A, E>(exit: Exit.Exit<A, E>): string =>
@@ -43,6 +43,13 @@ describe("options that cannot be meant", () => {
       )
     })
   )
+
+  it("are shares that are no numbers, though they would pass for one", () => {
+    for (const text of ['"0.5"', "null", "[]", "true"]) {
+      const value: number = JSON.parse(text)
+      expect(Either.isLeft(InvalidOptions.fraction("share", value, "0 included"))).toBe(true)
+    }
+  })
 
   it.effect("are checked before anything is made: nothing runs, nothing is registered", () =>
     Effect.gen(function* () {

@@ -1,6 +1,21 @@
 import { Backoff, CircuitBreaker, Fallback, Outcome, Policy, Telemetry } from "@effect-resilience/core"
 import { describe, expect, it } from "@effect/vitest"
-import { Chunk, Data, Effect, Fiber, HashMap, Layer, Logger, LogLevel, Stream, TestClock, Tracer } from "effect"
+import {
+  Chunk,
+  Data,
+  Effect,
+  Exit,
+  Fiber,
+  HashMap,
+  Layer,
+  Logger,
+  LogLevel,
+  Option,
+  Scope,
+  Stream,
+  TestClock,
+  Tracer
+} from "effect"
 
 class Refused extends Data.TaggedError("Refused")<{ readonly authorization: string }> {
   get [Outcome.OutcomeTypeId](): Outcome.Outcome {
@@ -172,6 +187,20 @@ describe("a subscription", () => {
       expect((yield* subscription.counts).published).toBe(0)
     }).pipe(alone)
   )
+
+  it.effect("ends whoever reads it when it ends, after what is left, also one that comes later", () =>
+    Effect.gen(function* () {
+      const scope = yield* Scope.make()
+      const heard = yield* Scope.extend(Telemetry.subscribe({ calls: true }), scope)
+      const reader = yield* Effect.fork(Stream.runCollect(heard.stream))
+      yield* Effect.yieldNow()
+      yield* Effect.scoped(many(3))
+      yield* Scope.close(scope, Exit.void)
+      yield* TestClock.adjust("1 second")
+      expect(Option.map(yield* Fiber.poll(reader), Exit.map(Chunk.size))).toEqual(Option.some(Exit.succeed(3)))
+      expect(Chunk.size(yield* Stream.runCollect(heard.stream))).toBe(0)
+    }).pipe(alone)
+  )
 })
 
 describe("the log", () => {
@@ -199,6 +228,35 @@ describe("the log", () => {
       const { layer, lines } = logged()
       yield* Effect.provide(outage, Telemetry.layerLog.pipe(Layer.provideMerge(layer)))
       expect(lines).toContain("WARN Summary payment")
+    })
+  )
+
+  it.scoped("has all that happened before its Layer ended, also what it was about to write", () =>
+    Effect.gen(function* () {
+      const { layer, lines } = logged()
+      const program = Effect.gen(function* () {
+        const breaker = yield* CircuitBreaker.make("switched")
+        yield* Effect.replicateEffect(Effect.zipRight(breaker.isolate, breaker.reset), 2000)
+        // The log has its turn, and has not finished with it when the Layer ends.
+        yield* Effect.yieldNow()
+        yield* Effect.yieldNow()
+      })
+      yield* Effect.provide(program, Telemetry.layerLog.pipe(Layer.provideMerge(layer)))
+      expect(lines.filter((line) => line.includes("CircuitChanged"))).toHaveLength(4000)
+    })
+  )
+
+  it.scoped("does not say that a circuit refused what it only observed", () =>
+    Effect.gen(function* () {
+      const { layer, lines } = logged()
+      const program = Effect.gen(function* () {
+        const breaker = yield* CircuitBreaker.make("shadow", { tripPolicy: CircuitBreaker.consecutive(1) })
+        yield* breaker.observe
+        yield* Effect.replicateEffect(Effect.exit(breaker.protect(fails)), 3)
+      })
+      yield* Effect.provide(program, Telemetry.layerLog.pipe(Layer.provideMerge(layer)))
+      expect(lines.filter((line) => line.includes("RejectionObserved"))).toHaveLength(2)
+      expect(lines.filter((line) => line.includes("Summary"))).toEqual([])
     })
   )
 })

@@ -2,7 +2,7 @@ import { InvalidOptions } from "@effect-resilience/core"
 import { Drain } from "@effect-resilience/observability"
 import { HttpApp, HttpServerResponse } from "@effect/platform"
 import { describe, expect, it } from "@effect/vitest"
-import { Cause, ConfigProvider, Deferred, Effect, Exit, Fiber, Layer, TestClock } from "effect"
+import { Cause, ConfigProvider, Deferred, Effect, Exit, Fiber, Layer, Logger, TestClock } from "effect"
 
 const seen = (response: Response) => ({
   status: response.status,
@@ -175,6 +175,27 @@ describe("a drain", () => {
       yield* Fiber.join(shutdown)
       expect(happened).toEqual(["worker", "interrupted"])
     }).pipe(Effect.scoped)
+  )
+
+  it.effect("takes all its steps where what it says cannot be logged", () =>
+    Effect.gen(function* () {
+      const drain = yield* Drain.make({ preStopDelay: "5 seconds" })
+      const { app, open } = yield* gated
+      const slow = yield* Effect.fork(serving(drain, app))
+      yield* settled
+      const broken = Logger.make(() => {
+        throw new Error("the disk is full")
+      })
+      const logging = Logger.replace(Logger.defaultLogger, broken)
+      const shutdown = yield* Effect.fork(Effect.provide(drain.shutdown, logging))
+      yield* pass(5000)
+      expect(yield* drain.state).toEqual({ phase: "Closing", inFlight: 1 })
+      expect(shutdown.unsafePoll()).toBeNull()
+      yield* open
+      expect(yield* Fiber.join(slow)).toEqual(lastOne)
+      yield* Fiber.join(shutdown)
+      expect(yield* drain.state).toEqual({ phase: "Closed", inFlight: 0 })
+    })
   )
 
   it.effect("dies with options out of range, and names the variables that are", () =>

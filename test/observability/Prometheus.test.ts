@@ -48,6 +48,11 @@ describe("the text for Prometheus", () => {
     )
   })
 
+  it("has a name for what has none", () => {
+    const key = MetricKey.tagged(MetricKey.gauge(""), "", "x")
+    expect(Prometheus.format([pair(key, MetricState.gauge(1))])).toBe('# HELP _ _\n# TYPE _ gauge\n_{_="x"} 1\n')
+  })
+
   it("has each series once, and one type for a name", () => {
     const text = Prometheus.format([
       pair(MetricKey.gauge("twice", { description: "one" }), MetricState.gauge(1)),

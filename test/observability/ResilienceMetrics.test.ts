@@ -162,6 +162,23 @@ describe("the metrics of policies", () => {
     }).pipe(measured())
   )
 
+  it.effect("count no time for which a circuit is isolated that is gone", () =>
+    Effect.gen(function* () {
+      const sample = 'circuit_breaker_open_seconds_total{service="shut"}'
+      const isolated = Effect.flatMap(CircuitBreaker.make("shut"), (breaker) => breaker.isolate)
+      yield* Effect.scoped(
+        Effect.gen(function* () {
+          yield* isolated
+          yield* TestClock.adjust("1 hour")
+          expect(value(yield* Prometheus.text, sample)).toBe(3600)
+        })
+      )
+      expect(value(yield* Prometheus.text, sample)).toBe(3600)
+      yield* TestClock.adjust("1 hour")
+      expect(value(yield* Prometheus.text, sample)).toBe(3600)
+    }).pipe(measured())
+  )
+
   it.scoped("have no more endpoints than the cap", () =>
     Effect.gen(function* () {
       const policy = yield* Policy.standard("endpoints")

@@ -26,8 +26,8 @@ import { type AnyFiber, nowMillis } from "./FiberTime.js"
 import * as InvalidOptions from "./InvalidOptions.js"
 import type * as Outcome from "./Outcome.js"
 import { Base, partsOf, type Policy } from "./policy/Model.js"
+import { callEnded, type Told, turnedAway } from "./policy/Told.js"
 import { settleExit, type Teller } from "./Settlement.js"
-import { statusOf } from "./telemetry/Status.js"
 import * as Telemetry from "./Telemetry.js"
 import * as PolicyRegistry from "./PolicyRegistry.js"
 import type { Transition } from "./Transitions.js"
@@ -103,15 +103,17 @@ export interface CircuitBreaker extends Policy<CircuitOpen> {
 /** Whether this is a circuit breaker. */
 export const isCircuitBreaker = (u: unknown): u is CircuitBreaker => Predicate.hasProperty(u, CircuitTypeId)
 
+const toldOf = ({ keyed, name: policy }: Circuit): Told => ({ policy, keyed, operation: undefined, status: undefined })
+
 /** Tells of a call through the breaker alone, where anybody hears of every call. */
-const tellerOf = (fiber: AnyFiber, { keyed, name: policy }: Circuit, permit: Permit): Teller | undefined => {
+const tellerOf = (fiber: AnyFiber, circuit: Circuit, permit: Permit): Teller | undefined => {
   const hub = Telemetry.hubOfCalls(fiber)
   return (
     hub && {
       settled: (at, exit, counted) => {
         const lasted = at - permit.startedMillis
-        const numbers = { duration: lasted, attempts: 1, lastAttempt: lasted }
-        hub.tellOfCall({ _tag: "CallSettled", policy, keyed, at, status: statusOf(exit), counted, ...numbers }, fiber)
+        const numbers = { at, counted, duration: lasted, attempts: 1, lastAttempt: lasted }
+        callEnded(hub, fiber, toldOf(circuit), exit, numbers)
       }
     }
   )
@@ -129,7 +131,7 @@ const through = <A, E, R>(
   // A refusal needs no region, which would cost more than it does.
   Effect.withFiberRuntime<A, E | CircuitOpen, R>((fiber) => {
     const refusing = circuit.isClosed ? undefined : circuit.refusing(fiber, nowMillis(fiber))
-    if (refusing !== undefined) return refusing
+    if (refusing !== undefined) return turnedAway(fiber, toldOf(circuit), undefined, refusing)
     return Effect.uninterruptibleMask((restore) => {
       const admitted = (permit: Permit) => {
         const teller = tellerOf(fiber, circuit, permit)
@@ -143,7 +145,9 @@ const through = <A, E, R>(
         })
       }
       const permit = circuit.acquire(fiber, nowMillis(fiber))
-      return isPermit(permit) ? admitted(permit) : Effect.flatMap(permit, admitted)
+      return isPermit(permit)
+        ? admitted(permit)
+        : Effect.flatMap(turnedAway(fiber, toldOf(circuit), undefined, permit), admitted)
     })
   })
 

@@ -75,7 +75,7 @@ export const integer = (option: string, value: number, min: number, max: number 
 
 /** A number between two bounds; `low` itself is left out unless `from` says otherwise. */
 export const fraction = (option: string, value: number, from: "0 included" | "0 excluded"): Checked<number> => {
-  const inRange = value <= 1 && (from === "0 included" ? value >= 0 : value > 0)
+  const inRange = typeof value === "number" && value <= 1 && (from === "0 included" ? value >= 0 : value > 0)
   return inRange ? Either.right(value) : problem(option, value, `a number from 0 (${from.slice(2)}) to 1`)
 }
 

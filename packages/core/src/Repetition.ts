@@ -72,7 +72,8 @@ const attempt = <A, E, R, In, R2>(
 ): Effect.Effect<A, E, R | R2> => {
   const decide = (exit: Exit.Exit<A, E>) =>
     Effect.withFiberRuntime<A, E, R | R2>((fiber) => afterAttempt(self, plan, made, state, fiber, exit))
-  return Effect.matchCauseEffect(self, {
+  const work = made === 1 ? self : toldIfInterrupted(self, plan.of, made)
+  return Effect.matchCauseEffect(work, {
     onSuccess: (value) => decide(Exit.succeed(value)),
     onFailure: (cause) => decide(Exit.failCause(cause))
   })
@@ -86,10 +87,7 @@ const afterAttempt = <A, E, R, In, R2>(
   fiber: AnyFiber,
   answer: Exit.Exit<A, E>
 ): Effect.Effect<A, E, R | R2> => {
-  if (Outcome.wasCutShort(answer)) {
-    settled(fiber, plan.of, made, false)
-    return answer
-  }
+  if (Outcome.wasCutShort(answer)) return answer
   const { again, exit, retryAfter } = plan.judge(fiber, answer)
   settled(fiber, plan.of, made, exit._tag === "Success" && Option.isNone(again))
   if (Option.isNone(again)) return exit
@@ -170,6 +168,14 @@ const settled = (fiber: AnyFiber, { keyed, policy }: Telemetry.Subject, made: nu
   const at = nowMillis(fiber)
   Telemetry.hubOfCalls(fiber)?.tellOfCall({ _tag: "RetrySettled", policy, keyed, at, attempt: made, succeeded }, fiber)
 }
+
+/** Nothing is decided any more after an attempt whose caller has given it up, but it has ended. */
+const toldIfInterrupted = <A, E, R>(
+  self: Effect.Effect<A, E, R>,
+  of: Telemetry.Subject,
+  made: number
+): Effect.Effect<A, E, R> =>
+  Effect.onInterrupt(self, () => Effect.withFiberRuntime((fiber) => Effect.succeed(settled(fiber, of, made, false))))
 
 const report = (
   fiber: AnyFiber,

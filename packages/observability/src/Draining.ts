@@ -141,7 +141,9 @@ export class Draining implements Service {
   private log(message: string): Effect.Effect<void> {
     return Effect.suspend(() => {
       const { inFlight, phase } = MutableRef.get(this.cell)
-      return Effect.annotateLogs(Effect.logInfo(message), { event: "drain", phase, inFlight })
+      const line = Effect.annotateLogs(Effect.logInfo(message), { event: "drain", phase, inFlight })
+      // A log that cannot be written must not cost the requests in flight, and where else would that be said?
+      return Effect.catchAllDefect(line, () => Effect.void)
     })
   }
 

@@ -25,7 +25,8 @@ interface Family {
   readonly samples: Map<string, Sample>
 }
 
-const named = (name: string): string => name.replaceAll(/[^a-zA-Z0-9_:]/g, "_").replace(/^(?=\d)/, "_")
+/** One name that is no name would cost the whole scrape. */
+const named = (name: string): string => name.replaceAll(/[^a-zA-Z0-9_:]/g, "_").replace(/^(?=\d|$)/, "_")
 const labelNamed = (name: string): string => named(name).replaceAll(":", "_")
 
 const number = (value: number | bigint): string => {

@@ -1,7 +1,7 @@
 /**
  * The faults of one service, on or off.
  */
-import { type Clock, Effect, Stream } from "effect"
+import { type Clock, Effect, Inspectable, Stream } from "effect"
 import type { Call, FaultPlan } from "../plan/Model.js"
 import { Play, type PlayOptions } from "../injection/Play.js"
 import { ServiceMembers } from "@effect-resilience/core"
@@ -11,7 +11,7 @@ import { isWithin } from "./BlastRadius.js"
 export interface BlastRadius {
   /** The share of keys that are hit, always the same ones. From 0 to 1; default 1. */
   readonly share?: number | undefined
-  /** The key of a call: a customer, an order, a tenant. Default the method and its arguments as JSON. */
+  /** The key of a call: a customer, an order, a tenant. Default the method and its arguments, printed. */
   readonly key?: ((call: Call) => string) | undefined
   /** Whether a call may be hit at all. Default every call. One that throws makes a defect of the call. */
   readonly only?: ((call: Call) => boolean) | undefined
@@ -38,7 +38,9 @@ export interface Status {
   readonly leftMillis: number
 }
 
-const keyOf = ({ args, method }: Call): string => `${method} ${JSON.stringify(args) ?? ""}`
+/** Whatever it is called with: arguments that are no JSON must not make a defect of calls that the share leaves alone. */
+const keyOf = ({ args, method }: Call): string =>
+  `${method} ${args.map((arg) => Inspectable.toStringUnknown(arg, 0)).join(",")}`
 
 const gateOf =
   (name: string, { key = keyOf, only, share = 1 }: BlastRadius) =>

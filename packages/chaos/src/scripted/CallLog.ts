@@ -53,6 +53,8 @@ const holdsOf = ({ rest, steps }: CheckedScript): number =>
 /** All that a scripted service knows. */
 export class CallLog {
   private readonly arrived: Array<Call> = []
+  /** How many calls of each method have arrived. */
+  private readonly numbers = new Map<string, number>()
   private running = 0
   private mostRunning = 0
 
@@ -65,7 +67,8 @@ export class CallLog {
   readonly perform = (method: string, args: ReadonlyArray<unknown>): Effect.Effect<unknown, unknown> =>
     Effect.uninterruptibleMask((restore) =>
       Effect.flatMap(Clock.currentTimeNanos, (nanos) => {
-        const number = this.arrived.filter((call) => call.method === method).length + 1
+        const number = (this.numbers.get(method) ?? 0) + 1
+        this.numbers.set(method, number)
         const call: Call = { method, number, args, at: Number(nanos / 1_000_000n), ended: "running" }
         this.arrived.push(call)
         const line = this.lines.get(method)

@@ -63,6 +63,8 @@ class Call<A, E, R> implements Limit<TimedOut | DeadlineExceeded>, Teller {
   private attempts = 0
   /** What the last attempt that was judged has ended with. */
   private before: Exit.Exit<unknown, unknown> | undefined = undefined
+  /** The same, of a call that was given up while it waited for another attempt. */
+  private last: Exit.Exit<unknown, unknown> | undefined = undefined
   /** Where anybody hears of every call. */
   private readonly hub: Telemetry.Hub | undefined
   /** What to restore, where a budget of the policy's own is published. */
@@ -211,6 +213,7 @@ class Call<A, E, R> implements Limit<TimedOut | DeadlineExceeded>, Teller {
     })
     const answer = Repetition.afterFirst(again, { ...plan, judge }, this.fiber, exit)
     return this.afterwards(this.restore(answer), (last) => {
+      if (this.lastedMillis !== undefined && Outcome.wasCutShort(last)) this.last = this.before
       this.lastedMillis ??= nowMillis(this.fiber) - this.startedMillis
       return this.conclude(last)
     })
@@ -241,10 +244,10 @@ class Call<A, E, R> implements Limit<TimedOut | DeadlineExceeded>, Teller {
 
   /** Tells how the call has ended. */
   settled(at: number, exit: Exit.Exit<unknown, unknown>, counted: Counted | undefined): void {
-    const { attempts, fiber, hub, way } = this
+    const { attempts, fiber, hub, last, way } = this
     if (hub === undefined) return
     const lastAttempt = attempts === 0 ? 0 : (this.lastedMillis ?? at - this.startedMillis)
-    callEnded(hub, fiber, way.of, exit, { at, counted, duration: at - this.enteredMillis, attempts, lastAttempt })
+    callEnded(hub, fiber, way.of, exit, { at, counted, duration: at - this.enteredMillis, attempts, lastAttempt }, last)
   }
 
   /** Tells of an attempt after which another is made. */

@@ -17,13 +17,14 @@ export interface Told extends Telemetry.Subject {
 
 type Numbers = Pick<CallSettled, "at" | "counted" | "duration" | "attempts" | "lastAttempt">
 
-/** A call has ended. */
+/** A call has ended; `last`: what its last attempt has ended with, where that is something else. */
 export const callEnded = (
   hub: Telemetry.Hub,
   fiber: AnyFiber,
   { keyed, operation, policy, status }: Told,
   exit: Exit.Exit<unknown, unknown>,
-  { at, attempts, counted, duration, lastAttempt }: Numbers
+  { at, attempts, counted, duration, lastAttempt }: Numbers,
+  last?: Exit.Exit<unknown, unknown>
 ): void =>
   hub.tellOfCall(
     {
@@ -36,7 +37,8 @@ export const callEnded = (
       counted,
       duration,
       attempts,
-      lastAttempt
+      lastAttempt,
+      lastStatus: last && statusOf(last, status)
     },
     fiber
   )

@@ -163,6 +163,8 @@ export interface CallSettled extends OfCall {
   readonly attempts: number
   /** How long the last attempt took, in milliseconds. */
   readonly lastAttempt: number
+  /** What the last attempt ended with, of a call that was given up while it waited for the next; otherwise as the call did. */
+  readonly lastStatus?: string | undefined
 }
 
 /** An attempt that was not the last of its call has ended. Told only to sinks that ask for calls. */

@@ -79,7 +79,6 @@ const summed = (event: Event): keyof Sum | undefined => {
     case "DeadlineMissed":
       return "timeouts"
     case "CallRejected":
-    case "RejectionObserved":
       return "rejections"
     case "FallbackServed":
     case "FallbackFailed":

@@ -6,7 +6,7 @@
  * Lines are written by a fiber of the Layer's own, so no caller waits for a logger; what comes faster than that writes
  * loses the oldest, and a line says how many.
  */
-import { Effect, type Layer, LogLevel, Ref, Schedule, Stream } from "effect"
+import { Effect, type Layer, LogLevel, Ref, Schedule } from "effect"
 import type { Event } from "./Events.js"
 import { layerSink } from "./Hub.js"
 import { type Line, lineOf, lineOfSum, type Sum, sumUp } from "./Line.js"
@@ -69,7 +69,9 @@ export const layerLog: Layer.Layer<never> = layerSink(
     const rest = Effect.flatMap(Effect.sync(ring.drain), (events) => Effect.forEach(events, hear, { discard: true }))
     const summary = Effect.zipRight(sumsUp, lost)
     yield* Effect.addFinalizer(() => Effect.zipRight(rest, summary))
-    yield* Effect.forkScoped(Stream.runForEach(ring.stream, hear))
+    // What was taken out of the ring is written, also if the Layer ends meanwhile.
+    const next = Effect.uninterruptibleMask((restore) => Effect.zipRight(restore(ring.filled), rest))
+    yield* Effect.forkScoped(Effect.forever(next))
     yield* Effect.forkScoped(Effect.repeat(Effect.delay(summary, `${seconds} seconds`), Schedule.forever))
     return { publish: ring.put }
   })

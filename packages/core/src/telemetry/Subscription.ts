@@ -2,7 +2,7 @@
  * A subscription to events that never makes a caller wait: it keeps the last so many that were not taken, and counts those
  * that it dropped for want of room.
  */
-import { Chunk, Effect, type Scope, Stream } from "effect"
+import { Chunk, Effect, Option, type Scope, Stream } from "effect"
 import * as InvalidOptions from "../InvalidOptions.js"
 import type { Event } from "./Events.js"
 import { listen } from "./Hub.js"
@@ -25,7 +25,10 @@ export interface Counts {
 
 /** A subscription while its scope lives. */
 export interface Subscription {
-  /** What was published since the subscription began and is not taken yet, then what comes. One reader at a time. */
+  /**
+   * What was published since the subscription began and is not taken yet, then what comes. It ends with the subscription,
+   * after what is left. One reader at a time.
+   */
   readonly stream: Stream.Stream<Event>
   readonly counts: Effect.Effect<Counts>
 }
@@ -37,6 +40,7 @@ export class Ring {
   private size = 0
   private published = 0
   private dropped = 0
+  private isClosed = false
   private readonly latch = Effect.unsafeMakeLatch(false)
 
   constructor(private readonly capacity: number) {
@@ -67,13 +71,27 @@ export class Ring {
       this.slots[this.from] = undefined
       this.from = this.from + 1 === this.capacity ? 0 : this.from + 1
     }
-    this.latch.unsafeClose()
+    if (!this.isClosed) this.latch.unsafeClose()
     return taken
   }
 
-  /** What is there and what comes, taken all at once as often as anything is there. */
-  readonly stream: Stream.Stream<Event> = Stream.repeatEffectChunk(
-    Effect.map(this.latch.await, () => Chunk.unsafeFromArray(this.drain()))
+  /** Returns when anything is there. */
+  readonly filled: Effect.Effect<void> = this.latch.await
+
+  /** Nothing comes any more. */
+  readonly close = (): void => {
+    this.isClosed = true
+    this.latch.unsafeOpen()
+  }
+
+  /** What is there and what comes until it is closed, taken all at once as often as anything is there. */
+  readonly stream: Stream.Stream<Event> = Stream.repeatEffectChunkOption(
+    Effect.flatMap(this.filled, () => {
+      const taken = this.drain()
+      return taken.length === 0 && this.isClosed
+        ? Effect.fail(Option.none())
+        : Effect.succeed(Chunk.unsafeFromArray(taken))
+    })
   )
 
   get counts(): Counts {
@@ -105,10 +123,9 @@ export const subscribe = ({ calls, capacity = 1024 }: Options = {}): Effect.Effe
     (most) =>
       Effect.suspend(() => {
         const ring = new Ring(most)
-        return Effect.as(listen({ publish: ring.put, calls }), {
-          stream: ring.stream,
-          counts: Effect.sync(() => ring.counts)
-        })
+        const counts = Effect.sync(() => ring.counts)
+        const ends = Effect.addFinalizer(() => Effect.sync(ring.close))
+        return Effect.as(Effect.zipRight(ends, listen({ publish: ring.put, calls })), { stream: ring.stream, counts })
       })
   )
 

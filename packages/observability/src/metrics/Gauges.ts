@@ -86,7 +86,8 @@ export const refresh = (
       seen.set(service, known)
       return look(policy, known)
     }
-    for (const { name, policy } of yield* PolicyRegistry.entries) {
+    const entries = yield* PolicyRegistry.entries
+    for (const { name, policy } of entries) {
       const service = recorder.services.admit(name)
       if (!Keyed.isKeyed(policy)) yield* add(service, policy)
       else {
@@ -96,7 +97,7 @@ export const refresh = (
         }
       }
     }
-    recorder.countOpenings(now)
+    recorder.countOpenings(now, new Set(entries.map(({ name }) => name)))
     for (const [service, was] of before) if (!seen.has(service)) show(service, gone(was))
     for (const [service, is] of seen) show(service, is)
     for (const [, service] of recorder.services.entries) {

@@ -14,6 +14,8 @@ export interface Bounds {
 
 interface Opening {
   readonly service: Service
+  /** The name that is registered while the circuit lives: its own, or that of its Keyed. */
+  readonly registered: string
   /** Until when it was counted already, and when it is over by itself, in monotonic milliseconds. */
   readonly since: number
   readonly until: number
@@ -58,9 +60,9 @@ export class Recorder {
 
   private callSettled(event: Telemetry.CallSettled): void {
     const service = this.serviceOf(event)
-    const series = service.endpoint(event.operation).byStatus.get(event.status)
-    series.request(event.duration / 1000)
-    if (event.attempts > 0) series.attempt(event.lastAttempt / 1000)
+    const { byStatus } = service.endpoint(event.operation)
+    byStatus.get(event.status).request(event.duration / 1000)
+    if (event.attempts > 0) byStatus.get(event.lastStatus ?? event.status).attempt(event.lastAttempt / 1000)
     if (event.counted !== undefined) service.circuit.calls.get(event.counted)(1)
   }
 
@@ -98,7 +100,7 @@ export class Recorder {
     this.openings.delete(id)
     if (!refusing.includes(event.to)) return
     const until = event.to === "Open" ? event.at + event.openFor : Infinity
-    this.openings.set(id, { service, since: event.at, until })
+    this.openings.set(id, { service, registered: event.keyed ?? event.policy, since: event.at, until })
   }
 
   /** Counts how long a circuit has been open until now. */
@@ -111,8 +113,11 @@ export class Recorder {
     else this.openings.set(id, { ...opening, since: Math.max(end, opening.since) })
   }
 
-  /** Counts how long every circuit has been open until now. */
-  countOpenings(now: number): void {
-    for (const id of this.openings.keys()) this.count(id, now)
+  /** Counts how long every circuit has been open until now. One that is gone would stay isolated for ever. */
+  countOpenings(now: number, registered: ReadonlySet<string>): void {
+    for (const [id, opening] of this.openings) {
+      this.count(id, now)
+      if (opening.until === Infinity && !registered.has(opening.registered)) this.openings.delete(id)
+    }
   }
 }

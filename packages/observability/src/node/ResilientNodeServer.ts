@@ -99,6 +99,8 @@ export const make = (
     })
 
     const server = yield* NodeHttpServer.make(() => node, options)
+    // Before the finalizer, which would otherwise drain without it.
+    yield* drain.register("http server", Effect.zipRight(close, answers.ended))
     yield* Effect.addFinalizer(() =>
       drain.shutdown.pipe(
         Effect.zipRight(Effect.sync(answers.refuse)),
@@ -106,7 +108,6 @@ export const make = (
         Effect.zipRight(Effect.sync(() => node.closeAllConnections()))
       )
     )
-    yield* drain.register("http server", Effect.zipRight(close, answers.ended))
 
     return HttpServer.make({
       address: server.address,
