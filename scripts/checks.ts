@@ -54,7 +54,11 @@ export const checks: ReadonlyArray<Check> = [
     run: () => pagePrograms(trackedFiles(root))
   },
   rule("lines", "a file has at most 300 lines, a test 400, a numbered example 60", lineBudget),
-  rule("imports", "machines <- core <- { http, chaos }, files import files, public entry points", importRules),
+  rule(
+    "imports",
+    "machines <- core <- { http, chaos, observability }, files import files, public entry points",
+    importRules
+  ),
   rule("library", "no clock, chance, or hole in the types from outside Effect", libraryRules),
   rule("alone", "nothing refers outside the tree, no link is dead", (files) => standsAlone(files, trackedPaths(root)))
 ]

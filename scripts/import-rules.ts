@@ -9,12 +9,14 @@ const packages: Readonly<Record<string, { readonly internal: ReadonlyArray<strin
   machines: { internal: [], external: /^$/ },
   core: { internal: ["machines"], external: /^effect(?:\/|$)/ },
   http: { internal: ["machines", "core"], external: /^(?:effect|@effect\/platform)(?:\/|$)/ },
-  chaos: { internal: ["machines", "core"], external: /^effect(?:\/|$)/ }
+  chaos: { internal: ["machines", "core"], external: /^effect(?:\/|$)/ },
+  observability: { internal: ["machines", "core"], external: /^(?:effect|@effect\/platform)(?:\/|$)/ }
 }
 
 /** What one entry point of a package may import besides: what it needs of its platform. */
 const entries: Readonly<Record<string, RegExp>> = {
-  "http/node": /^@effect\/platform-node(?:\/|$)/
+  "http/node": /^@effect\/platform-node(?:\/|$)/,
+  "observability/node": /^(?:@effect\/platform-node(?:\/|$)|node:http$)/
 }
 
 interface Import {

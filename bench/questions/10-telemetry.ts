@@ -1,8 +1,9 @@
 import { Telemetry } from "@effect-resilience/core"
-import { Data, Effect } from "effect"
+import { ResilienceMetrics } from "@effect-resilience/observability"
+import { Data, Effect, Layer } from "effect"
 import { mustHold, type Question } from "../harness/Question.js"
 import { measured, ours, proved } from "../subjects/Five.js"
-import { bareCall, enteredEach, inFiber } from "../subjects/Loops.js"
+import { bareCall, enteredEach, inFiber, lasting } from "../subjects/Loops.js"
 
 class Unavailable extends Data.TaggedError("Unavailable") {}
 
@@ -14,6 +15,14 @@ const counting = () => {
   })
   return { seen, listening: Effect.provide(sink) }
 }
+
+/** Metrics, log, spans, and one that looks on. */
+const allSinks = Layer.mergeAll(
+  ResilienceMetrics.layer(),
+  Telemetry.layerLog,
+  Telemetry.layerSpans,
+  Telemetry.layer(() => {})
+)
 
 const mustTell = async (): Promise<void> => {
   const { listening, seen } = counting()
@@ -29,6 +38,8 @@ export const question: Question = {
   prepare: async () => {
     await mustTell()
     const { listening } = counting()
+    // Built once, as programs do.
+    const listeningAll = Effect.provide(await lasting(Layer.build(allSinks)))
     const call = (await ours(measured)).protect(bareCall)
     mustHold((await Effect.runPromise(listening(call))) === 1, "a listener loses the answer")
     return {
@@ -37,6 +48,7 @@ export const question: Question = {
         { name: "bare call", run: inFiber(bareCall) },
         { name: "nobody listens", run: inFiber(call) },
         { name: "a sink listens", run: inFiber(call, listening) },
+        { name: "all sinks listen", run: inFiber(call, listeningAll) },
         { name: "nobody listens, one runPromise each", run: enteredEach(call) },
         { name: "a sink listens, one runPromise each", run: enteredEach(listening(call)) }
       ],
@@ -45,7 +57,7 @@ export const question: Question = {
           question: "a successful call with telemetry on",
           peer: "off",
           goal: 1.25,
-          ours: (of) => of("a sink listens").wall,
+          ours: (of) => of("all sinks listen").wall,
           theirs: (of) => of("nobody listens").wall
         }
       ]

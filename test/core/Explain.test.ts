@@ -310,6 +310,20 @@ describe("a trap is found with its numbers and what to do about it", () => {
     ])
   })
 
+  it("remote-fallback: a tier under the very policy that it stands in for", () => {
+    const fallback = [{ tier: "older", remote: true, policy: "payment" }]
+    expect(Policy.explain("orders", {}, { fallback }).traps).toEqual([])
+    expect(Policy.explain("payment", {}, { fallback }).traps).toEqual([
+      {
+        rule: "remote-fallback",
+        severity: "warning",
+        message:
+          'the fallback tier "older" calls out under "payment", the policy that it stands in for: what that refuses, the tier is refused too',
+        fix: 'put a policy of its own around "older"'
+      }
+    ])
+  })
+
   it("and all of them together where there are several", () => {
     const found = rules(
       {

@@ -186,6 +186,89 @@ describe("when every tier fails", () => {
   )
 })
 
+describe("a tier that dies", () => {
+  const bug = new Error("bug")
+  const dying = (run: () => Effect.Effect<string, string>) =>
+    Effect.fail("down").pipe(
+      Fallback.primary,
+      Fallback.tier("tier", run),
+      Fallback.tier("last", () => Effect.succeed("last"))
+    )
+  const reported = [{ _tag: "FallbackFailed", policy: "fallback", at: 0, tier: "tier", error: "Defect" }]
+
+  it.effect("is reported as one that failed, whether its effect dies or its function throws", () =>
+    Effect.gen(function* () {
+      const inEffect = yield* heard(Effect.exit(dying(() => Effect.die(bug))))
+      const inFunction = yield* heard(
+        Effect.exit(
+          dying(() => {
+            throw bug
+          })
+        )
+      )
+      expect([inEffect, inFunction]).toEqual([inEffect, inFunction].map(() => [Exit.die(bug), reported]))
+    })
+  )
+
+  it.effect("beside an error is reported as one that died", () =>
+    Effect.gen(function* () {
+      const both = Effect.failCause(Cause.parallel(Cause.fail("down"), Cause.die(bug)))
+      const [, events] = yield* heard(Effect.exit(dying(() => both)))
+      expect(events).toEqual(reported)
+    })
+  )
+
+  it.effect("is not what one is that was interrupted", () =>
+    Effect.gen(function* () {
+      const [exit, events] = yield* heard(Effect.exit(dying(() => Effect.interrupt)))
+      expect([Exit.isInterrupted(exit), events]).toEqual([true, []])
+    })
+  )
+})
+
+describe("the tiers of a chain", () => {
+  const chain = Effect.fail("down").pipe(
+    Fallback.primary,
+    Fallback.tier("replica", { remote: true, policy: "replica" }, () => Effect.fail("down")),
+    Fallback.tier("popular", { remote: true, kind: "alternate" }, () => Effect.fail("down")),
+    Fallback.tier("none", { kind: "empty" }, () => Effect.succeed("none"))
+  )
+
+  it("are told in the order in which they are asked, and none is", () => {
+    expect(Fallback.tiers(chain)).toEqual([
+      { tier: "replica", kind: "alternate", remote: true, policy: "replica" },
+      { tier: "popular", kind: "alternate", remote: true, policy: undefined },
+      { tier: "none", kind: "empty", remote: false, policy: undefined }
+    ])
+    expect(Fallback.tiers(Fallback.primary(Effect.succeed(1)))).toEqual([])
+    expect(Fallback.tiers(Effect.map(chain, (one) => one))).toEqual([])
+  })
+
+  it("let `explain` warn of one that calls out without a policy", () => {
+    const { traps } = Policy.explain("reviews", {}, { fallback: Fallback.tiers(chain) })
+    expect(traps.map(({ message, rule }) => [rule, message])).toEqual([
+      ["remote-fallback", 'the fallback tier "popular" calls out without a policy: it hangs when what it calls hangs']
+    ])
+  })
+})
+
+describe("what says where it came from", () => {
+  it.effect("is told from what does not by its fields", () =>
+    Effect.gen(function* () {
+      const chain = Effect.fail("down").pipe(
+        Fallback.primary,
+        Fallback.tier("none", () => Effect.succeed(1))
+      )
+      const one = yield* chain
+      expect(Fallback.isServed(one)).toBe(true)
+      for (const field of ["value", "tier", "kind", "degraded", "age"]) {
+        expect([field, Fallback.isServed({ ...one, [field]: undefined })]).toEqual([field, field === "value"])
+      }
+      expect([null, "served", { degraded: true }].map(Fallback.isServed)).toEqual([false, false, false])
+    })
+  )
+})
+
 describe("what a fallback never swallows", () => {
   const ends: Record<string, Effect.Effect<string, string>> = {
     "a defect": Effect.die("bug"),

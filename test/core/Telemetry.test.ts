@@ -93,7 +93,7 @@ describe("telemetry", () => {
     })
   )
 
-  it.effect("is heard by the program that it was provided to, and by no other", () =>
+  it.effect("is heard by the program that it was provided to and by those around that, and by no other", () =>
     Effect.gen(function* () {
       const served = Effect.fail("no").pipe(
         Fallback.primary,
@@ -101,8 +101,9 @@ describe("telemetry", () => {
       )
       const [[, inner], outer] = yield* heard(heard(served))
       expect(inner.map((event) => event._tag)).toEqual(["FallbackServed"])
-      expect(outer).toEqual([])
+      expect(outer).toEqual(inner)
       yield* served
+      expect(inner.length).toBe(1)
     })
   )
 })

@@ -3,6 +3,7 @@ import { describe, expect, it } from "@effect/vitest"
 import { readFileSync } from "node:fs"
 import { join } from "node:path"
 import { root } from "../../scripts/source-files.js"
+import { tableOf } from "../support/tables.js"
 
 const page = "docs/http-client.md"
 const header = ["| what came of the request | repeated | counts for the breaker as |", "|---|---|---|"]
@@ -18,14 +19,6 @@ const expected = [
   ...header,
   ...HttpOutcome.table.map((row) => `| ${row.answer} | ${repeated[row.repeated]} | ${row.counts} |`)
 ].join("\n")
-
-/** The table of a page that begins with this line. */
-const tableOf = (text: string, firstLine: string): string => {
-  const lines = text.split("\n")
-  const start = lines.indexOf(firstLine)
-  const length = lines.slice(start).findIndex((line) => !line.startsWith("|"))
-  return lines.slice(start, start + length).join("\n")
-}
 
 describe(page, () => {
   it("has the table of HttpOutcome: put what was expected in the place of what was found", () => {

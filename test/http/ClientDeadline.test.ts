@@ -3,7 +3,7 @@ import { Backoff, CircuitBreaker, Deadline } from "@effect-resilience/core"
 import { ResilientHttpClient } from "@effect-resilience/http"
 import { HttpClient } from "@effect/platform"
 import { describe, expect, it } from "@effect/vitest"
-import { Cause, Effect, Either, Exit, Fiber, TestClock } from "effect"
+import { Cause, type Duration, Effect, Either, Exit, Fiber, TestClock } from "effect"
 import { type Answer, ScriptedClient } from "../support/ScriptedClient.js"
 
 const at = "http://a.example/x"
@@ -78,8 +78,16 @@ describe("a client that tells its deadline", () => {
 describe("a 504", () => {
   /** How often a request was sent that is answered by 504 after so long, and what the next one meets. */
   const met = (afterMillis: number, options: ResilientHttpClient.Options = {}, filtered = false) =>
+    metWithin("10 seconds", afterMillis, options, filtered)
+  const metWithin = (
+    budget: Duration.DurationInput,
+    afterMillis: number,
+    options: ResilientHttpClient.Options = {},
+    filtered = false
+  ) =>
     Effect.gen(function* () {
       const scripted = new ScriptedClient({ status: 504, after: Effect.sleep(afterMillis) })
+      const inTime = Deadline.protect(budget)
       const client = yield* ResilientHttpClient.protect(
         filtered ? HttpClient.filterStatusOk(scripted.client) : scripted.client,
         "a",
@@ -91,7 +99,7 @@ describe("a 504", () => {
           ...options
         }
       )
-      yield* running(client.get(at))
+      yield* running(inTime(client.get(at)))
       const sent = scripted.requests.length
       scripted.become({})
       const next = yield* Effect.either(client.get(at))
@@ -100,10 +108,22 @@ describe("a 504", () => {
 
   it.scoped("that came when the deadline was over is not repeated and opens no circuit", () =>
     Effect.gen(function* () {
-      expect(yield* met(400)).toEqual([1, 200])
-      expect(yield* met(400, {}, true)).toEqual([1, 200])
+      expect(yield* metWithin("300 millis", 200)).toEqual([1, 200])
+      expect(yield* metWithin("300 millis", 200, {}, true)).toEqual([1, 200])
       // A clock that counts whole milliseconds may be one ahead.
-      expect(yield* met(399)).toEqual([1, 200])
+      expect(yield* metWithin("300 millis", 199)).toEqual([1, 200])
+      expect(yield* metWithin("349 millis", 249)).toEqual([1, 200])
+    })
+  )
+
+  it.scoped("that came when the dependency had had its patience, too, counts and is not repeated", () =>
+    Effect.gen(function* () {
+      expect(yield* metWithin("350 millis", 250)).toEqual([1, "CircuitOpen"])
+      expect(yield* metWithin("350 millis", 250, {}, true)).toEqual([1, "CircuitOpen"])
+      expect(yield* met(400)).toEqual([1, "CircuitOpen"])
+      const patient = { tripPolicy: CircuitBreaker.consecutive(1), patience: 401 }
+      expect(yield* met(400, { circuitBreaker: patient })).toEqual([1, 200])
+      expect(yield* met(400, { circuitBreaker: "none" })).toEqual([1, 200])
     })
   )
 

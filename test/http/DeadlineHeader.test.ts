@@ -234,6 +234,45 @@ describe("receiving a deadline", () => {
     })
   )
 
+  it.effect("believes who is in a range that is named, of either kind, to its last address and no further", () =>
+    Effect.gen(function* () {
+      const isIn = (range: string, from: string) =>
+        Effect.map(received({ trusted: [range] }, { from }), ([millis]) => millis === "800")
+      const rows: ReadonlyArray<
+        readonly [range: string, inside: ReadonlyArray<string>, outside: ReadonlyArray<string>]
+      > = [
+        ["10.0.0.0/8", ["10.0.0.0", "10.255.255.255", "::ffff:10.1.2.3"], ["9.255.255.255", "11.0.0.0", "::10.0.0.1"]],
+        ["10.1.2.77/30", ["10.1.2.76", "10.1.2.79"], ["10.1.2.75", "10.1.2.80"]],
+        ["::ffff:10.1.2.3", ["10.1.2.3"], ["10.1.2.4"]],
+        [
+          "0.0.0.0/0",
+          ["203.0.113.9", "::ffff:1.2.3.4"],
+          ["2001:db8::1", "localhost", "", "1.2.3", "01.2.3.4", "1.2.3.256"]
+        ],
+        ["2001:db8::/33", ["2001:DB8:0:0::1", "2001:db8:7fff::"], ["2001:db8:8000::", "2001:db9::"]],
+        [
+          "fe80::1",
+          ["fe80:0:0:0:0:0:0:1"],
+          ["fe80::2", "fe80::1%eth0", "fe80::1::", "fe80:1", "0:fe80::0:0:0:0:0:0:1"]
+        ],
+        ["::/0", ["::", "::1"], ["127.0.0.1", ":::", "1:2:3:4:5:6:7", "1:2:3:4:5:6:7:8:9", "12345::"]]
+      ]
+      for (const [range, inside, outside] of rows) {
+        for (const from of inside) expect([range, from, yield* isIn(range, from)]).toEqual([range, from, true])
+        for (const from of outside) expect([range, from, yield* isIn(range, from)]).toEqual([range, from, false])
+      }
+    })
+  )
+
+  it("dies of what is neither an address nor a range", () => {
+    for (const odd of ["", "localhost", "10.0.0.0/33", "10.0.0.0/", "10.0.0.0/8/8", "10/8", "::/129", "*", "::1/-1"]) {
+      const asked = () => DeadlineHeader.receive("orders", { trusted: ["10.0.0.1", odd] })
+      expect(asked, odd).toThrow(
+        `Invalid options for "orders": trusted is ${JSON.stringify(odd)}, but must be an address`
+      )
+    }
+  })
+
   it.effect("reports what cannot be read, without its value", () =>
     Effect.gen(function* () {
       yield* TestClock.adjust("3 seconds")

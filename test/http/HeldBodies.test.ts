@@ -13,10 +13,14 @@ const at = "http://a.example/x"
 const protectedBy = (scripted: ScriptedClient, options: ResilientHttpClient.Options = {}) =>
   Effect.gen(function* () {
     const bulkhead = yield* Bulkhead.make("a", { maxConcurrent: 5 })
-    const { maxConcurrent: _, ...rest } = { maxConcurrent: 5, ...options }
+    const { beforeAttempt, bodyIdle, holdUntil, ...rest } = options
     const standard = yield* Policy.standard("a", { ...rest, bulkhead: "none", classify: ResilientHttpClient.classify })
     const both = Policy.all(bulkhead, standard)
-    const client = yield* ResilientHttpClient.protectWith(scripted.client, "a", () => both, options)
+    const client = yield* ResilientHttpClient.protectWith(scripted.client, "a", () => both, {
+      bodyIdle,
+      holdUntil,
+      beforeAttempt
+    })
     return { client, taken: Effect.map(bulkhead.snapshot, ({ active }) => active) }
   })
 

@@ -1,9 +1,9 @@
 /** What a protected client sends, and what it hands back. */
-import { Backoff } from "@effect-resilience/core"
+import { Backoff, InvalidOptions, Policy } from "@effect-resilience/core"
 import { ResilientHttpClient } from "@effect-resilience/http"
 import { HttpBody, HttpClient, HttpClientRequest } from "@effect/platform"
 import { describe, expect, it } from "@effect/vitest"
-import { Cause, Effect, Exit, Fiber, Stream, TestClock } from "effect"
+import { Cause, Effect, Exit, Fiber, type Scope, Stream, TestClock } from "effect"
 import { type Answer, coded, hangs, refused, reset, ScriptedClient } from "../support/ScriptedClient.js"
 
 const at = "http://a.example/x"
@@ -167,6 +167,39 @@ describe("a protected client", () => {
       expect(scripted.requests.map(({ url }) => url)).toEqual(Array(2).fill("http://b.example:8080/path"))
       expect(scripted.requests.map(({ headers }) => headers["x-outer"])).toEqual(["1", "1"])
       expect([prepared, keys]).toEqual([1, ["http://b.example:8080/path"]])
+    })
+  )
+
+  it.scoped("dies of all options that cannot be meant at once, naming each, also those that no compiler has seen", () =>
+    Effect.gen(function* () {
+      const { client } = new ScriptedClient({})
+      const named = (making: Effect.Effect<unknown, never, Scope.Scope>) =>
+        Effect.map(Effect.exit(making), (exit) => {
+          const error = Exit.isFailure(exit) ? Cause.squash(exit.cause) : undefined
+          return error instanceof InvalidOptions.InvalidOptions
+            ? error.problems.map(({ option, value }) => `${option} ${value}`).toSorted()
+            : error
+        })
+      const odd = {
+        ...{ timout: "1 second", deadlineHeader: true, beforeAttempt: 1, retry: true, holdUntil: "end" },
+        ...{ timeout: "0 millis", capacity: 0, bodyIdle: -1, maxRedirects: 0.5 }
+      }
+      const wrong = [
+        ...["beforeAttempt 1", "bodyIdle -1", "capacity 0", "deadlineHeader true", 'holdUntil "end"'],
+        ...["maxRedirects 0.5", "retry true", 'timeout "0 millis"', 'timout "1 second"']
+      ]
+      expect(yield* named(Reflect.apply(ResilientHttpClient.protect, undefined, [client, "a", odd]))).toEqual(wrong)
+      const header = { deadlineHeader: { margin: -1 } }
+      expect(yield* named(Reflect.apply(ResilientHttpClient.protect, undefined, [client, "a", header]))).toEqual([
+        "deadlineHeader.margin -1",
+        "deadlineHeader.origins undefined"
+      ])
+      const own = [client, "a", () => Policy.all(), { timeout: 1, holdUntil: "end", bodyIdle: 0 }]
+      expect(yield* named(Reflect.apply(ResilientHttpClient.protectWith, undefined, own))).toEqual([
+        "bodyIdle 0",
+        'holdUntil "end"',
+        "timeout 1"
+      ])
     })
   )
 })

@@ -3,7 +3,7 @@
  * ends the process loses a pending order.
  */
 import { describe, expect, it } from "@effect/vitest"
-import { ConfigProvider, type Console, Data, Effect, Exit, type Scope } from "effect"
+import { ConfigProvider, type Console, Data, Effect, Exit, Option, type Scope } from "effect"
 import { type ChildProcess, spawn } from "node:child_process"
 import * as Fs from "node:fs/promises"
 import * as Http from "node:http"
@@ -99,14 +99,19 @@ const exited = (child: ChildProcess) =>
 
 const environment = (url: string, dataDir: string, port: string): ReadonlyMap<string, string> => {
   const names = ["INVENTORY", "PAYMENT", "NOTIFICATION", "PRODUCT", "PRICING", "REVIEWS", "RECOMMENDATIONS"]
-  return new Map([...names.map((name) => [`${name}_URL`, url] as const), ["DATA_DIR", dataDir], ["PORT", port]])
+  return new Map([
+    ...names.map((name) => [`${name}_URL`, url] as const),
+    ["DATA_DIR", dataDir],
+    ["PORT", port],
+    ["DRAIN_PRE_STOP_DELAY", "0 seconds"]
+  ])
 }
 
-const launch = (url: string, dataDir: string) =>
+const launch = (url: string, dataDir: string, settings: Readonly<Record<string, string>>) =>
   Effect.acquireRelease(
     Effect.sync(() =>
       spawn(process.execPath, ["--import", "tsx", main], {
-        env: { PATH: process.env.PATH, ...Object.fromEntries(environment(url, dataDir, "0")) },
+        env: { PATH: process.env.PATH, ...Object.fromEntries(environment(url, dataDir, "0")), ...settings },
         stdio: ["ignore", "pipe", "pipe"]
       })
     ),
@@ -117,9 +122,13 @@ const launch = (url: string, dataDir: string) =>
       )
   )
 
-const start = (url: string, dataDir: string): Effect.Effect<Service, Unexpected, Scope.Scope> =>
+const start = (
+  url: string,
+  dataDir: string,
+  settings: Readonly<Record<string, string>> = {}
+): Effect.Effect<Service, Unexpected, Scope.Scope> =>
   Effect.gen(function* () {
-    const child = yield* launch(url, dataDir)
+    const child = yield* launch(url, dataDir, settings)
     const listening = yield* Effect.async<string, Unexpected>((resume) => {
       let said = ""
       child.stderr?.on("data", (chunk) => (said += chunk))
@@ -150,6 +159,26 @@ const send = (url: string, init?: RequestInit) =>
 
 const post = (service: Service, body: string) => send(`${service.url}/orders`, { method: "POST", body })
 const one = JSON.stringify({ productId: "p1", quantity: 1, amountCents: 1010 })
+
+/** Places an order; none where nobody took the connection, or it was lost. */
+const attempt = (service: Service) =>
+  Effect.option(
+    Effect.tryPromise(async () => {
+      const response = await fetch(`${service.url}/orders`, { method: "POST", body: one })
+      await response.text()
+      return { status: response.status, location: response.headers.get("location") }
+    })
+  )
+
+/** A port that nobody listens on. */
+const freePort = Effect.async<number>((resume) => {
+  const server = Net.createServer().listen(0, "127.0.0.1", () => {
+    const address = server.address()
+    const port = typeof address === "object" && address !== null ? address.port : 0
+    server.close(() => resume(Effect.succeed(port)))
+  })
+})
+
 const find = (service: Service, location: string | null) => send(`${service.url}${location}`)
 
 /** Sends raw bytes and gives the first line of the answer. */
@@ -190,7 +219,7 @@ describe("the order service on real sockets", { timeout: 120_000 }, () => {
       expect(yield* inPeace(`${service.url}/products/p999`)).toMatchObject({ status: 404 })
       expect(yield* send(`${service.url}/health/dependencies`)).toMatchObject({
         status: 200,
-        body: { status: "HEALTHY" }
+        body: { health: "HEALTHY" }
       })
       expect(yield* post(service, "")).toMatchObject({ status: 400, body: { issues: [{}, {}, {}] } })
       expect(yield* post(service, "{")).toMatchObject({ status: 400 })
@@ -243,6 +272,49 @@ describe("the order service on real sockets", { timeout: 120_000 }, () => {
       expect(entries.map((line) => String(JSON.parse(line)._tag)).toString()).toBe(
         "Placed,Placed,Placed,Confirmed,Confirmed,Confirmed"
       )
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("loses no accepted order when it is stopped under load, and answers probes on a port of their own", () =>
+    Effect.gen(function* () {
+      const town = yield* dependencies
+      const dataDir = yield* folder
+      const adminPort = yield* freePort
+      const first = yield* start(town.url, dataDir, { ADMIN_PORT: String(adminPort) })
+      const ready = send(`http://127.0.0.1:${adminPort}/health/ready`)
+      expect(yield* ready).toMatchObject({ status: 200, body: { status: "pass" } })
+      const accepted: Array<string | null> = []
+      const others: Array<number> = []
+      const note = (answer: { readonly status: number; readonly location: string | null }) => {
+        if (answer.status === 201 || answer.status === 202) accepted.push(answer.location)
+        else others.push(answer.status)
+      }
+      const client = Effect.repeat(
+        Effect.tap(attempt(first), (answer) => Option.map(answer, note)),
+        {
+          while: Option.isSome
+        }
+      )
+      const load = yield* Effect.fork(
+        Effect.all(
+          Array.from({ length: 6 }, () => client),
+          { concurrency: 6 }
+        )
+      )
+      yield* Effect.repeat(Effect.sleep("10 millis"), { until: () => accepted.length > 20 })
+      town.paymentIsOut = true
+      const soFar = accepted.length
+      yield* Effect.repeat(Effect.sleep("10 millis"), { until: () => accepted.length > soFar + 10 })
+      expect(yield* first.stop("SIGTERM")).toBe(0)
+      yield* load.await
+      expect(others.filter((status) => status !== 503)).toEqual([])
+
+      town.paymentIsOut = false
+      const second = yield* start(town.url, dataDir)
+      yield* Effect.forEach(accepted, (location) => confirmed(second, location))
+      expect([...town.charges.values()].filter((keys) => keys.size !== 1)).toEqual([])
+      expect(town.charges.size).toBeGreaterThanOrEqual(accepted.length)
+      yield* second.stop("SIGKILL")
     }).pipe(Effect.scoped)
   )
 

@@ -62,6 +62,7 @@ const startServer = (settings: Settings, urls: Dependencies.Urls, dataDirectory:
       HOST: "127.0.0.1",
       PORT: "0",
       DATA_DIR: dataDirectory,
+      DRAIN_PRE_STOP_DELAY: "0 seconds",
       POOL_SIZE: String(settings.pool),
       POLICIES: settings.mode,
       OPENING_SCALE: String(openingScale)

@@ -2,6 +2,7 @@
  * The application, put together from its Layers. What a test replaces is what `services` still needs: the clients, the
  * journal's file and the names of orders.
  */
+import { Drain, Health } from "@effect-resilience/observability"
 import { HttpServer } from "@effect/platform"
 import * as NodeContext from "@effect/platform-node/NodeContext"
 import { Config, type ConfigError, Effect, Layer } from "effect"
@@ -40,14 +41,14 @@ const ordersWithoutBacklog = Orders.layer.pipe(Layer.provideMerge(Backlog.layerN
 type Services = Layer.Layer<
   Routes.Services,
   ConfigError.ConfigError,
-  Protection.Clients | JournalFile.JournalFile | OrderIds.OrderIds
+  Protection.Clients | JournalFile.JournalFile | OrderIds.OrderIds | Drain.Drain
 >
 
 /** What the routes need, with policies, with timeouts only, and bare. */
 export const services: Record<"on" | "timeouts" | "off", Services> = {
-  on: orders.pipe(Layer.provideMerge(Protection.on)),
-  timeouts: ordersWithoutBacklog.pipe(Layer.provideMerge(Protection.timeouts)),
-  off: ordersWithoutBacklog.pipe(Layer.provideMerge(Protection.off))
+  on: Layer.merge(orders, Health.layer()).pipe(Layer.provideMerge(Protection.on)),
+  timeouts: Layer.merge(ordersWithoutBacklog, Health.layer()).pipe(Layer.provideMerge(Protection.timeouts)),
+  off: Layer.merge(ordersWithoutBacklog, Health.layer()).pipe(Layer.provideMerge(Protection.off))
 }
 
 /** The clients over HTTP, bare. */
@@ -67,11 +68,13 @@ const mode = Config.literal("on", "timeouts", "off")("POLICIES").pipe(Config.wit
 export const over = <E, R>(server: Layer.Layer<HttpServer.HttpServer, E, R>) =>
   HttpServer.serve(Routes.app).pipe(
     Layer.provideMerge(server),
+    Layer.provide(Server.layerAdmin),
     // Around the server, so that they are still there for the requests that it finishes when it stops.
     Layer.provide(Layer.unwrapEffect(Effect.map(mode, (chosen): Services => services[chosen]))),
     Layer.provide(clients),
     Layer.provide(Layer.merge(JournalFile.layer, OrderIds.layer)),
     Layer.provide(NodeContext.layer),
+    Layer.provide(Drain.layerConfig()),
     // Nobody collects spans here, and making them costs a fifth of each call.
     Layer.provide(Layer.setTracerEnabled(false))
   )

@@ -2,8 +2,8 @@
  * A product's page, put together from five dependencies at once. Each part degrades by itself, and the page says which
  * did: without reviews or recommendations it is still a page, with a wrong price it would not be.
  */
-import { Fallback, type Policy } from "@effect-resilience/core"
-import { Data, type Duration, Effect, type Option } from "effect"
+import { Degrade, Fallback, type Policy } from "@effect-resilience/core"
+import { Data, type Duration, Effect, Option } from "effect"
 import { Catalogue } from "./Catalogue.js"
 import { type DependencyFailed, retryAfterOf } from "./Dependency.js"
 import type { ProductId, UnknownProduct } from "./Domain.js"
@@ -11,8 +11,6 @@ import { StockReads } from "./Inventory.js"
 import { Pricing } from "./Pricing.js"
 import { Recommendations } from "./Recommendations.js"
 import { Reviews } from "./Reviews.js"
-
-export type Degradable = "reviews" | "recommendations" | "stock"
 
 export interface ProductPage {
   readonly id: ProductId
@@ -22,7 +20,7 @@ export interface ProductPage {
   readonly recommendations: ReadonlyArray<string>
   readonly stock: { readonly available: boolean; readonly estimated: boolean }
   /** The parts that are not what they should be. */
-  readonly degraded: ReadonlyArray<Degradable>
+  readonly degraded: ReadonlyArray<string>
 }
 
 /** A part without which there is no page. */
@@ -35,10 +33,8 @@ export class PartMissing extends Data.TaggedError("PartMissing")<{
   }
 }
 
-const critical = (part: "product" | "price") => (error: UnknownProduct | DependencyFailed | Policy.StandardError) =>
+const missing = (part: "product" | "price") => (error: UnknownProduct | DependencyFailed | Policy.StandardError) =>
   error._tag === "UnknownProduct" ? error : new PartMissing({ part, retryAfter: retryAfterOf(error) })
-
-const likelyAvailable = { available: true, estimated: true }
 
 /** The page of one product. */
 export const find = (id: ProductId) =>
@@ -49,39 +45,31 @@ export const find = (id: ProductId) =>
     const recommendations = yield* Recommendations
     const stock = yield* StockReads
 
-    const parts = yield* Effect.all(
-      {
-        product: Effect.mapError(catalogue.product(id), critical("product")),
-        price: Effect.mapError(pricing.price(id), critical("price")),
-        reviews: reviews.summary(id).pipe(
-          Effect.map(({ count, rating }) => ({ rating, count })),
-          Fallback.primary,
-          Fallback.tier("none", { kind: "empty" }, () => Effect.succeed(null))
-        ),
-        recommendations: recommendations.related(id).pipe(
-          Fallback.primary,
-          Fallback.tier("popular", { kind: "alternate", remote: true }, () => catalogue.popular),
-          Fallback.tier("none", { kind: "empty" }, () => Effect.succeed<ReadonlyArray<string>>([]))
-        ),
-        stock: stock.available(id).pipe(
-          Effect.map((available) => ({ available: available > 0, estimated: false })),
-          Fallback.primary,
-          Fallback.tier("likely", { kind: "static" }, () => Effect.succeed(likelyAvailable))
-        )
-      },
-      { concurrency: "unbounded" }
+    const recommended = recommendations.related(id).pipe(
+      Fallback.primary,
+      Fallback.tier("popular", { kind: "alternate", remote: true, policy: "product" }, () => catalogue.popular)
     )
+    const { degraded, value } = yield* Degrade.all({
+      product: Degrade.critical(Effect.mapError(catalogue.product(id), missing("product"))),
+      price: Degrade.critical(Effect.mapError(pricing.price(id), missing("price"))),
+      reviews: Degrade.optional(reviews.summary(id)),
+      recommendations: Degrade.optional(recommended),
+      stock: Degrade.important(stock.available(id))
+    })
 
-    const { price, product } = parts
-    const degradable: ReadonlyArray<Degradable> = ["reviews", "recommendations", "stock"]
+    const { price, product } = value
     const page: ProductPage = {
       id,
       product: { name: product.name, description: product.description },
       price: { amountCents: price.amountCents, currency: price.currency },
-      reviews: parts.reviews.value,
-      recommendations: parts.recommendations.value,
-      stock: parts.stock.value,
-      degraded: degradable.filter((part) => parts[part].degraded)
+      reviews: Option.getOrNull(Option.map(value.reviews, ({ count, rating }) => ({ rating, count }))),
+      recommendations: Option.match(value.recommendations, { onNone: () => [], onSome: (served) => served.value }),
+      // Whoever cannot be told is let order: the reservation finds out.
+      stock: Option.match(value.stock, {
+        onNone: () => ({ available: true, estimated: true }),
+        onSome: (available) => ({ available: available > 0, estimated: false })
+      }),
+      degraded
     }
     return page
   })

@@ -1,12 +1,12 @@
 /**
  * The service's routes. They decode, call and answer; what happens in between is the services'.
  */
+import { Health } from "@effect-resilience/observability"
 import { HttpRouter, HttpServerRequest, HttpServerResponse } from "@effect/platform"
 import { Effect, Option, Schema } from "effect"
 import * as Answers from "./Answers.js"
 import type { Catalogue } from "./Catalogue.js"
 import { OrderId, OrderRequest, ProductId } from "./Domain.js"
-import * as Health from "./Health.js"
 import type { StockReads } from "./Inventory.js"
 import { Orders } from "./Orders.js"
 import type { Pricing } from "./Pricing.js"
@@ -17,7 +17,15 @@ import * as RequestBody from "./RequestBody.js"
 import type { Reviews } from "./Reviews.js"
 
 /** What the routes are served by. */
-export type Services = Orders | Catalogue | Pricing | Reviews | Recommendations | StockReads | RequestBudget
+export type Services =
+  | Orders
+  | Catalogue
+  | Pricing
+  | Reviews
+  | Recommendations
+  | StockReads
+  | RequestBudget
+  | Health.Health
 
 const orderRequest = RequestBody.json(OrderRequest)
 
@@ -49,9 +57,7 @@ const router = HttpRouter.empty.pipe(
   HttpRouter.post("/orders", placeOrder),
   HttpRouter.get("/orders/:id", findOrder),
   HttpRouter.get("/products/:id", pageInTime),
-  HttpRouter.get("/health/live", Health.live),
-  HttpRouter.get("/health/ready", Health.ready),
-  HttpRouter.get("/health/dependencies", Health.dependencies)
+  HttpRouter.concat(Health.router)
 )
 
 const methods: ReadonlyArray<readonly [path: RegExp, allow: string]> = [

@@ -1,6 +1,6 @@
 /**
- * Runs the order service. `PORT`, `HOST`, `DATA_DIR`, `POOL_SIZE`, `POLICIES`, `OPENING_SCALE` and the dependencies'
- * URLs come from the environment.
+ * Runs the order service. `PORT`, `ADMIN_PORT`, `HOST`, `DATA_DIR`, `POOL_SIZE`, `POLICIES`, `OPENING_SCALE`,
+ * `DRAIN_PRE_STOP_DELAY`, `DRAIN_TIMEOUT` and the dependencies' URLs come from the environment.
  */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as Process from "./Process.js"

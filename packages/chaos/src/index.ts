@@ -1,0 +1,7 @@
+export * as ChaosControl from "./ChaosControl.js"
+export * as FaultInjection from "./FaultInjection.js"
+export * as FaultPlan from "./FaultPlan.js"
+export * as PolicyLaws from "./PolicyLaws.js"
+export * as ScriptedService from "./ScriptedService.js"
+export * as Timeline from "./Timeline.js"
+export * as VirtualTime from "./VirtualTime.js"

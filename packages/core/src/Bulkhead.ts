@@ -134,7 +134,9 @@ export class Permits {
   private readonly line: WaitingLine
   constructor(
     readonly name: string,
-    private readonly of: Settings
+    private readonly of: Settings,
+    /** The Keyed that it is of one key of. */
+    readonly keyed?: string | undefined
   ) {
     this.line = new WaitingLine(of)
   }
@@ -156,7 +158,13 @@ export class Permits {
   readonly release = (): void => this.line.release()
 
   /** From now on so many may have a permit at a time. */
-  readonly resize = (limit: number): void => this.line.resize(limit)
+  readonly resize = (to: number): Effect.Effect<void> =>
+    Effect.suspend(() => {
+      const { limit: from } = this.snapshot
+      this.line.resize(to)
+      const { keyed, name: policy } = this
+      return Telemetry.report((at) => ({ _tag: "BulkheadResized", policy, keyed, at, from, to }))
+    })
 
   /**
    * Takes a permit, in an uninterruptible region. Undefined: it was there at once. Else what it gives is to be run in the
@@ -183,10 +191,10 @@ export class Permits {
 
   /** Makes the error of a call that gets no permit, and reports it. */
   private refusal(fiber: AnyFiber, reason: BulkheadFull["reason"]): BulkheadFull {
-    const { name: policy } = this
+    const { keyed, name: policy } = this
     const { limit, queued } = this.snapshot
     const at = nowMillis(fiber)
-    Telemetry.publish(fiber, () => ({ _tag: "CallRejected", policy, at, by: "bulkhead", retryAfter: undefined }))
+    Telemetry.publish(fiber, () => ({ _tag: "CallRejected", policy, keyed, at, by: "bulkhead", retryAfter: undefined }))
     return bulkheadFull(policy, limit, queued, reason)
   }
 }
@@ -222,7 +230,7 @@ class Compartment extends Base implements Bulkhead {
     )
   }
   readonly resize = (maxConcurrent: number): Effect.Effect<void> =>
-    Effect.map(
+    Effect.flatMap(
       InvalidOptions.orDie(this.name, InvalidOptions.integer("maxConcurrent", maxConcurrent, 1)),
       this[BulkheadTypeId].resize
     )
@@ -233,7 +241,9 @@ class Compartment extends Base implements Bulkhead {
 
 /** Makes a bulkhead of settings that were checked, and registers it while the scope lives. */
 export const fromSettings = (name: string, of: Settings): Effect.Effect<Bulkhead, never, Scope.Scope> =>
-  Effect.suspend(() => PolicyRegistry.register(new Compartment(new Permits(name, of))))
+  Effect.flatMap(PolicyRegistry.keyed, (keyed) =>
+    PolicyRegistry.register(new Compartment(new Permits(name, of, keyed)))
+  )
 
 /** The permits inside a bulkhead, for compositions that take its steps themselves. */
 export const permitsOf = (bulkhead: Bulkhead): Permits => bulkhead[BulkheadTypeId]

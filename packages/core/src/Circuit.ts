@@ -35,7 +35,9 @@ export class Circuit {
   constructor(
     readonly name: string,
     private readonly numbers: Numbers,
-    random: number
+    random: number,
+    /** The Keyed that it is of one key of. */
+    readonly keyed?: string | undefined
   ) {
     this.cell = MutableRef.make(Machine.withJitter(Machine.initial(numbers.machine), random))
   }
@@ -94,7 +96,7 @@ export class Circuit {
     lastedMillis: number = now - permit.startedMillis
   ): Effect.Effect<void> | undefined {
     if (permit.wouldReject) {
-      const isSlow = lastedMillis >= TripPolicy.slowerThanMillis(this.numbers.machine.tripPolicy)
+      const isSlow = this.isSlow(lastedMillis)
       MutableRef.update(
         this.observation,
         (observation) => observation && Observation.ended(observation, permit.generation, outcome._tag, isSlow)
@@ -117,6 +119,11 @@ export class Circuit {
     const { _tag, generation } = this.cell.current
     if (_tag === "Closed" && generation === permit.generation) return true
     return _tag === "Disabled" || this.observation.current !== undefined
+  }
+
+  /** Whether a rule calls this slow. */
+  isSlow(lastedMillis: number): boolean {
+    return lastedMillis >= TripPolicy.slowerThanMillis(this.numbers.machine.tripPolicy)
   }
 
   /** How a call that was cut short counts: against the dependency only if that had had its patience. */
@@ -223,8 +230,8 @@ export class Circuit {
     at: number
   ): Permit {
     MutableRef.set(this.observation, Observation.refused(observation))
-    const { name: policy } = this
-    Telemetry.publish(fiber, () => ({ _tag: "RejectionObserved", policy, at, by: "circuit", retryAfter }))
+    const { keyed, name: policy } = this
+    Telemetry.publish(fiber, () => ({ _tag: "RejectionObserved", policy, keyed, at, by: "circuit", retryAfter }))
     return { generation: this.cell.current.generation, startedMillis: at, wouldReject: true }
   }
 
@@ -237,10 +244,10 @@ export class Circuit {
 
   /** Makes the error of a call that is not let through, and reports it. */
   private refusal(fiber: AnyFiber, refused: Machine.Rejected, at: number): CircuitOpen {
-    const { name: policy } = this
+    const { keyed, name: policy } = this
     const { reason, retryAfterMillis, state } = refused
     const known = state === "Isolated" ? undefined : retryAfterMillis
-    Telemetry.publish(fiber, () => ({ _tag: "CallRejected", policy, at, by: "circuit", retryAfter: known }))
+    Telemetry.publish(fiber, () => ({ _tag: "CallRejected", policy, keyed, at, by: "circuit", retryAfter: known }))
     const retryAfter = known === undefined ? Option.none() : Option.some(Duration.millis(known))
     return circuitOpen(policy, state, retryAfter, reason)
   }
@@ -260,9 +267,10 @@ export class Circuit {
   ): void {
     const { current } = this.cell
     const openFor = current._tag === "Open" && change.to === "Open" ? current.openMillis : 0
-    const { name: policy } = this
+    const { keyed, name: policy } = this
     const { openings } = current
-    Telemetry.publish(fiber, () => ({ _tag, policy, ...change, openings, openFor }))
+    const changed = { policy, keyed, ...change, openings, openFor }
+    Telemetry.publish(fiber, () => (_tag === "CircuitChanged" ? { _tag, ...changed } : { _tag, ...changed }))
   }
 }
 

@@ -22,11 +22,13 @@ import type { CircuitOpen } from "./CircuitOpen.js"
 import * as CircuitOptions from "./CircuitOptions.js"
 import type { Snapshot } from "./CircuitSnapshot.js"
 import { Classifier, type Judge, judgeBy } from "./Classifier.js"
-import { nowMillis } from "./FiberTime.js"
+import { type AnyFiber, nowMillis } from "./FiberTime.js"
 import * as InvalidOptions from "./InvalidOptions.js"
 import type * as Outcome from "./Outcome.js"
-import { Base, type Policy } from "./policy/Model.js"
-import { settleExit } from "./Settlement.js"
+import { Base, partsOf, type Policy } from "./policy/Model.js"
+import { settleExit, type Teller } from "./Settlement.js"
+import { statusOf } from "./telemetry/Status.js"
+import * as Telemetry from "./Telemetry.js"
 import * as PolicyRegistry from "./PolicyRegistry.js"
 import type { Transition } from "./Transitions.js"
 
@@ -101,6 +103,24 @@ export interface CircuitBreaker extends Policy<CircuitOpen> {
 /** Whether this is a circuit breaker. */
 export const isCircuitBreaker = (u: unknown): u is CircuitBreaker => Predicate.hasProperty(u, CircuitTypeId)
 
+/** Tells of a call through the breaker alone, where anybody hears of every call. */
+const tellerOf = (fiber: AnyFiber, { keyed, name: policy }: Circuit, permit: Permit): Teller | undefined => {
+  const hub = Telemetry.hubOfCalls(fiber)
+  return (
+    hub && {
+      settled: (at, exit, counted) => {
+        const lasted = at - permit.startedMillis
+        const numbers = { duration: lasted, attempts: 1, lastAttempt: lasted }
+        hub.tellOfCall({ _tag: "CallSettled", policy, keyed, at, status: statusOf(exit), counted, ...numbers }, fiber)
+      }
+    }
+  )
+}
+
+/** The circuit breakers that a policy has, itself included. */
+export const breakersIn = (policy: Policy<unknown>): ReadonlyArray<CircuitBreaker> =>
+  isCircuitBreaker(policy) ? [policy] : partsOf(policy).flatMap(breakersIn)
+
 const through = <A, E, R>(
   self: Effect.Effect<A, E, R>,
   circuit: Circuit,
@@ -111,11 +131,13 @@ const through = <A, E, R>(
     const refusing = circuit.isClosed ? undefined : circuit.refusing(fiber, nowMillis(fiber))
     if (refusing !== undefined) return refusing
     return Effect.uninterruptibleMask((restore) => {
-      const admitted = (permit: Permit) =>
-        Effect.matchCauseEffect(restore(self), {
-          onSuccess: (value) => settleExit(fiber, circuit, permit, judge, Exit.succeed(value)),
-          onFailure: (cause) => settleExit(fiber, circuit, permit, judge, Exit.failCause(cause))
+      const admitted = (permit: Permit) => {
+        const teller = tellerOf(fiber, circuit, permit)
+        return Effect.matchCauseEffect(restore(self), {
+          onSuccess: (value) => settleExit(fiber, circuit, permit, judge, Exit.succeed(value), undefined, teller),
+          onFailure: (cause) => settleExit(fiber, circuit, permit, judge, Exit.failCause(cause), undefined, teller)
         })
+      }
       const permit = circuit.acquire(fiber, nowMillis(fiber))
       return isPermit(permit) ? admitted(permit) : Effect.flatMap(permit, admitted)
     })
@@ -163,10 +185,13 @@ export const fromSettings = (
   settings: CircuitOptions.Settings,
   classifier: Classifier
 ): Effect.Effect<CircuitBreaker, never, Scope.Scope> =>
-  Effect.flatMap(Effect.zip(CircuitOptions.numbers(name, settings), Random.next), ([numbers, random]) => {
-    const circuit = new Circuit(name, numbers, random)
-    return PolicyRegistry.register(new Breaker(circuit, classifier), () => circuit.close())
-  })
+  Effect.flatMap(
+    Effect.all([CircuitOptions.numbers(name, settings), Random.next, PolicyRegistry.keyed]),
+    ([numbers, random, keyed]) => {
+      const circuit = new Circuit(name, numbers, random, keyed)
+      return PolicyRegistry.register(new Breaker(circuit, classifier), () => circuit.close())
+    }
+  )
 
 /** The circuit inside a breaker, for compositions that take its steps themselves. */
 export const circuitOf = (breaker: CircuitBreaker): Circuit => breaker[CircuitTypeId]
@@ -191,8 +216,9 @@ export const circuitOf = (breaker: CircuitBreaker): Circuit => breaker[CircuitTy
  * ```
  */
 export const make = (name: string, options: Options = {}): Effect.Effect<CircuitBreaker, never, Scope.Scope> =>
-  Effect.flatMap(InvalidOptions.orDie(name, CircuitOptions.settings(options, "")), (settings) =>
-    fromSettings(name, settings, new Classifier(name, options.classify))
+  Effect.flatMap(
+    Effect.zip(InvalidOptions.orDie(name, CircuitOptions.settings(options, "")), PolicyRegistry.keyed),
+    ([settings, keyed]) => fromSettings(name, settings, new Classifier({ policy: name, keyed }, options.classify))
   )
 
 /**

@@ -40,7 +40,7 @@ export class Classifier {
   private told: Set<string> | undefined
   private thrown: WeakSet<Cause.Cause<unknown>> | undefined
   constructor(
-    private readonly policy: string,
+    private readonly of: Telemetry.Subject,
     private readonly own: Outcome.Classify | undefined
   ) {}
 
@@ -51,7 +51,7 @@ export class Classifier {
 
   /** The same, with another classifier for a call. */
   with(classify: Outcome.Classify | undefined): Classifier {
-    return classify === undefined ? this : new Classifier(this.policy, classify)
+    return classify === undefined ? this : new Classifier(this.of, classify)
   }
 
   readonly judge = <A, E>(fiber: AnyFiber, exit: Exit.Exit<A, E>): Verdict<A, E> => {
@@ -81,7 +81,13 @@ export class Classifier {
     this.told ??= new Set()
     if (Option.isNone(tag) || this.told.has(tag.value) || this.told.size >= mostTags) return
     this.told.add(tag.value)
-    const { policy } = this
-    Telemetry.publish(fiber, () => ({ _tag: "UnclassifiedError", policy, at: nowMillis(fiber), error: tag.value }))
+    const { keyed, policy } = this.of
+    Telemetry.publish(fiber, () => ({
+      _tag: "UnclassifiedError",
+      policy,
+      keyed,
+      at: nowMillis(fiber),
+      error: tag.value
+    }))
   }
 }

@@ -14,6 +14,7 @@ import * as InvalidOptions from "./InvalidOptions.js"
 import * as Outcome from "./Outcome.js"
 import { Base, type Policy } from "./policy/Model.js"
 import * as PolicyRegistry from "./PolicyRegistry.js"
+import { withReference } from "./Region.js"
 import * as Telemetry from "./Telemetry.js"
 import { limited, LimitTypeId } from "./Timer.js"
 
@@ -58,17 +59,17 @@ export const inForce = (fiber: AnyFiber): Machine.Deadline | undefined =>
 export const publish = <A, E, R>(
   self: Effect.Effect<A, E, R>,
   deadline: Machine.Deadline | undefined
-): Effect.Effect<A, E, R> => Effect.provideService(self, CurrentDeadline, { deadline })
+): Effect.Effect<A, E, R> => withReference(self, CurrentDeadline, { deadline })
 
 /** Makes the error of a budget that has ended, and reports it. */
 export const missed = (
   fiber: AnyFiber,
   deadline: Machine.Deadline,
   where: DeadlineExceeded["where"],
-  policy: string = deadline.policy
+  { keyed, policy }: Telemetry.Subject
 ): DeadlineExceeded => {
   const at = nowMillis(fiber)
-  Telemetry.publish(fiber, () => ({ _tag: "DeadlineMissed", policy, at, where, budget: deadline.budgetMillis }))
+  Telemetry.publish(fiber, () => ({ _tag: "DeadlineMissed", policy, keyed, at, where, budget: deadline.budgetMillis }))
   return new DeadlineExceeded({
     policy: deadline.policy,
     budget: Duration.millis(deadline.budgetMillis),
@@ -86,27 +87,29 @@ export const missed = (
 export const within = <A, E, R>(
   self: Effect.Effect<A, E, R>,
   policy: string,
-  millis: number
+  millis: number,
+  keyed?: string
 ): Effect.Effect<A, E | DeadlineExceeded, R> =>
   Effect.withFiberRuntime<A, E | DeadlineExceeded, R>((fiber) => {
     const outer = inForce(fiber)
     const now = nowMillis(fiber)
     const deadline = Machine.start(policy, millis, outer, now)
     const remaining = Machine.remainingMillis(deadline, now)
-    if (remaining === 0) return Effect.fail(missed(fiber, deadline, "before-start", policy))
+    if (remaining === 0) return Effect.fail(missed(fiber, deadline, "before-start", { policy, keyed }))
     // Armed for the outer budget as well: whoever set that waits for this work no longer if it runs in a daemon.
     const work = deadline === outer ? self : publish(self, deadline)
-    return limited(work, remaining, () => missed(fiber, deadline, "in-flight", policy))
+    return limited(work, remaining, () => missed(fiber, deadline, "in-flight", { policy, keyed }))
   })
 
 class DeadlinePolicy extends Base implements Policy<DeadlineExceeded> {
   constructor(
     name: string,
-    private readonly millis: number
+    private readonly millis: number,
+    private readonly keyed: string | undefined
   ) {
     super(name)
   }
-  readonly protect = <A, E, R>(self: Effect.Effect<A, E, R>) => within(self, this.name, this.millis)
+  readonly protect = <A, E, R>(self: Effect.Effect<A, E, R>) => within(self, this.name, this.millis, this.keyed)
 }
 
 /**
@@ -128,8 +131,9 @@ export const make = (
   name: string,
   duration: Duration.DurationInput
 ): Effect.Effect<Policy<DeadlineExceeded>, never, Scope.Scope> =>
-  Effect.flatMap(InvalidOptions.orDie(name, InvalidOptions.span("duration", duration)), (millis) =>
-    PolicyRegistry.register(new DeadlinePolicy(name, millis))
+  Effect.flatMap(
+    Effect.zip(InvalidOptions.orDie(name, InvalidOptions.span("duration", duration)), PolicyRegistry.keyed),
+    ([millis, keyed]) => PolicyRegistry.register(new DeadlinePolicy(name, millis, keyed))
   )
 
 /**

@@ -5,13 +5,10 @@
 import { Duration, Option } from "effect"
 import { type CircuitBreaker, circuitOf } from "./CircuitBreaker.js"
 import type { AnyFiber } from "./FiberTime.js"
+import { Recency, Used } from "./Recency.js"
 
 /** What may be evicted. It has its place in the line of those that nobody uses. */
-export abstract class Resident<T extends Resident<T>> {
-  older: T | undefined = undefined
-  newer: T | undefined = undefined
-  isIdle = false
-  lastUsedMillis = 0
+export abstract class Resident<T extends Resident<T>> extends Used<T> {
   /** The breakers that may forbid it. */
   breakers: ReadonlyArray<CircuitBreaker> = []
 }
@@ -27,13 +24,9 @@ const heldMillis = (fiber: AnyFiber, breaker: CircuitBreaker): number => {
 /** How many are looked at for being idle at each call: more than a call can add, and few. */
 const reviewed = 2
 
-/**
- * Those that nobody uses, as a linked list that is mutated in place: each call moves one, and looking for the first of a
- * `Map` or `Set` whose oldest were deleted takes as long as there are many.
- */
+/** Those that nobody uses. */
 export class Eviction<T extends Resident<T>> {
-  private oldest: T | undefined = undefined
-  private newest: T | undefined = undefined
+  private readonly idle = new Recency<T>()
   /** Those whose circuits were seen not to let them go, apart so that they are not looked at for each new key. */
   private readonly held = new Set<T>()
   /** When one of the held may be free to go. */
@@ -43,39 +36,25 @@ export class Eviction<T extends Resident<T>> {
 
   /** Nobody uses it any more. */
   add(resident: T, now: number): void {
-    resident.lastUsedMillis = now
-    resident.isIdle = true
-    resident.older = this.newest
-    resident.newer = undefined
-    if (this.newest === undefined) this.oldest = resident
-    else this.newest.newer = resident
-    this.newest = resident
+    this.idle.add(resident, now)
   }
 
   /** Somebody uses it, or it has gone. */
   remove(resident: T): void {
     this.held.delete(resident)
-    if (!resident.isIdle) return
-    const { newer, older } = resident
-    if (older === undefined) this.oldest = newer
-    else older.newer = newer
-    if (newer === undefined) this.newest = older
-    else newer.older = older
-    resident.isIdle = false
-    resident.older = undefined
-    resident.newer = undefined
+    this.idle.remove(resident)
   }
 
   /** Whether it was idle for too long, and may go. */
   isDue(fiber: AnyFiber, resident: T, now: number): boolean {
-    return resident.isIdle && now - resident.lastUsedMillis >= this.idleMillis && this.mayGo(fiber, resident, now)
+    return resident.isListed && now - resident.lastUsedMillis >= this.idleMillis && this.mayGo(fiber, resident, now)
   }
 
   /** Those that were idle for too long and may go, a few at a time. */
   due(fiber: AnyFiber, now: number): ReadonlyArray<T> {
     this.free(fiber, now)
     const found: Array<T> = []
-    let resident = this.oldest
+    let resident = this.idle.oldest
     for (let looked = 0; looked < reviewed && resident !== undefined; looked++) {
       if (now - resident.lastUsedMillis < this.idleMillis) break
       const { newer }: T = resident
@@ -87,8 +66,8 @@ export class Eviction<T extends Resident<T>> {
 
   /** The least recently used that may go. */
   next(fiber: AnyFiber, now: number): T | undefined {
-    while (this.oldest !== undefined && !this.mayGo(fiber, this.oldest, now));
-    return this.oldest
+    while (this.idle.oldest !== undefined && !this.mayGo(fiber, this.idle.oldest, now));
+    return this.idle.oldest
   }
 
   /** Whether its circuits let an idle one go; if not, it is set aside until they may. */

@@ -6,7 +6,7 @@ import * as CircuitBreaker from "./CircuitBreaker.js"
 import { detached } from "./Deadline.js"
 import { Eviction, Resident } from "./Eviction.js"
 import { type AnyFiber, nowMillis } from "./FiberTime.js"
-import { partsOf, type Policy } from "./policy/Model.js"
+import type { Policy } from "./policy/Model.js"
 
 /** What a Keyed is doing, as of now. */
 export interface Snapshot {
@@ -25,9 +25,6 @@ export interface Made<P> {
   readonly policy: P
   readonly scope: Scope.CloseableScope
 }
-
-const breakersIn = (policy: Policy<unknown>): ReadonlyArray<CircuitBreaker.CircuitBreaker> =>
-  CircuitBreaker.isCircuitBreaker(policy) ? [policy] : partsOf(policy).flatMap(breakersIn)
 
 /** An instance that is being made, for those who wait for it. */
 interface Making<P> {
@@ -58,7 +55,7 @@ export class Instance<K, P extends Policy<unknown>> extends Resident<Instance<K,
   /** Nobody will wait for it any more. */
   isMade(made: Made<P>): void {
     this.of = made
-    this.breakers = breakersIn(made.policy)
+    this.breakers = CircuitBreaker.breakersIn(made.policy)
   }
 }
 

@@ -4,7 +4,7 @@
  * Each option is checked by itself, and all that is wrong is said at once. The same checks serve values from the
  * environment (`Policy.layerConfig`), where they become a `ConfigError` instead.
  */
-import { Data, Duration, Effect, Either } from "effect"
+import { Cause, Data, Duration, Effect, Either, Option } from "effect"
 
 /** One option that cannot be meant. */
 export interface Problem {
@@ -115,3 +115,33 @@ export const orDie = <A>(policy: string, checked: Checked<A>): Effect.Effect<A> 
 
 /** A value that needs no check. */
 export const valid = <A>(value: A): Checked<A> => Either.right(value)
+
+/** What an option may be: in words, and whether a value is that. */
+export interface Kind {
+  readonly allowed: string
+  readonly holds: (value: unknown) => boolean
+}
+
+/** Whether all options have names that are known and values of their kind; what is undefined was not given. */
+export const kinds = (options: object, known: Readonly<Record<string, Kind>>): Checked<void> => {
+  const names = Object.keys(known).join(", ")
+  const problems = Object.entries(options).flatMap(([option, value]: [string, unknown]): ReadonlyArray<Problem> => {
+    const kind = Object.hasOwn(known, option) ? known[option] : undefined
+    if (kind === undefined) return [{ option, value: printed(value), allowed: `left out: there are ${names}` }]
+    return value === undefined || kind.holds(value) ? [] : [{ option, value: printed(value), allowed: kind.allowed }]
+  })
+  return problems.length > 0 ? Either.left(problems) : Either.right(undefined)
+}
+
+const problemsOf = (making: Effect.Effect<unknown>): Effect.Effect<ReadonlyArray<Problem>> =>
+  Effect.catchAllCause(Effect.as(making, []), (cause) => {
+    const defect = Option.getOrUndefined(Cause.dieOption(cause))
+    return defect instanceof InvalidOptions ? Effect.succeed(defect.problems) : Effect.failCause(cause)
+  })
+
+/** Runs what checks options, all of it, and dies of all that is wrong at once. */
+export const together = (policy: string, checks: ReadonlyArray<Effect.Effect<unknown>>): Effect.Effect<void> =>
+  Effect.flatMap(Effect.forEach(checks, problemsOf), (found) => {
+    const problems = found.flat()
+    return problems.length > 0 ? Effect.die(new InvalidOptions({ policy, problems })) : Effect.void
+  })

@@ -129,7 +129,7 @@ export function make<K, E, P extends Policy<E>, R>(
     capacity: InvalidOptions.integer("capacity", capacity, 1),
     idleMillis: InvalidOptions.span("idleTimeToLive", idleTimeToLive)
   })
-  const registry = { live: new Set<PolicyRegistry.Entry>() }
+  const registry = { live: new Set<PolicyRegistry.Entry>(), keyed: name }
   return Effect.flatMap(InvalidOptions.orDie(name, settings), ({ capacity: most, idleMillis }) =>
     Effect.flatMap(Effect.context<Scope.Scope | R>(), (context) => {
       const inside = Context.add(context, PolicyRegistry.PolicyRegistry, registry)

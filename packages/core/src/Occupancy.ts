@@ -7,6 +7,7 @@
  */
 import { Context, Effect, Exit } from "effect"
 import { type AnyFiber, isProvided } from "./FiberTime.js"
+import { withReference } from "./Region.js"
 
 /** Keeps something until every hold on it has been let go. */
 export interface Holder {
@@ -95,7 +96,7 @@ const published = <A, E, R>(fiber: AnyFiber, work: Effect.Effect<A, E, R>, holde
     holder.join(around.collected.holders)
     return work
   }
-  return Effect.provideService(work, Occupancy, { holders: [...holdersIn(around), holder], wanted: around.wanted })
+  return withReference(work, Occupancy, { holders: [...holdersIn(around), holder], wanted: around.wanted })
 }
 
 /** Publishes a holder around the work, where somebody may take hold of it. */

@@ -104,11 +104,13 @@ const isTransportError = (error: unknown): boolean =>
   Predicate.isTagged(error, "TimeoutException") ||
   (Predicate.isTagged(error, "RequestError") && Predicate.hasProperty(error, "reason") && error.reason === "Transport")
 
+/** The typed error of a cause that holds no defect. */
+export const errorIn = <E>(cause: Cause.Cause<E>): Option.Option<E> =>
+  Option.isSome(Cause.dieOption(cause)) ? Option.none() : Cause.failureOption(cause)
+
 /** The typed error of an exit that holds no defect. */
 export const typedError = <A, E>(exit: Exit.Exit<A, E>): Option.Option<E> =>
-  exit._tag === "Success" || Option.isSome(Cause.dieOption(exit.cause))
-    ? Option.none()
-    : Cause.failureOption(exit.cause)
+  exit._tag === "Success" ? Option.none() : errorIn(exit.cause)
 
 const permanent = failure()
 const transient = failure({ transient: true })
@@ -139,10 +141,13 @@ export const errorTag = (error: unknown): string => {
   return error instanceof Error ? error.name.slice(0, 100) : typeof error
 }
 
-/** The tag of what an exit failed with. */
-export const exitTag = (exit: Exit.Exit<unknown, unknown>): string => {
-  if (exit._tag === "Success") return "Success"
-  const error = typedError(exit)
+/** The tag of what a cause tells of. */
+export const causeTag = (cause: Cause.Cause<unknown>): string => {
+  const error = errorIn(cause)
   if (Option.isSome(error)) return errorTag(error.value)
-  return Cause.isInterruptedOnly(exit.cause) ? "Interrupted" : "Defect"
+  return Cause.isInterruptedOnly(cause) ? "Interrupted" : "Defect"
 }
+
+/** The tag of what an exit failed with. */
+export const exitTag = (exit: Exit.Exit<unknown, unknown>): string =>
+  exit._tag === "Success" ? "Success" : causeTag(exit.cause)

@@ -20,6 +20,8 @@ export interface Entry {
 /** Holds what is registered, in the order of making. A set that is mutated: a copy for each entry made n entries cost n * n. */
 export interface Registry {
   readonly live: Set<Entry>
+  /** The Keyed whose policies are in it, by name. */
+  readonly keyed?: string | undefined
 }
 
 const empty = (): Registry => ({ live: new Set() })
@@ -34,6 +36,9 @@ export const layer: Layer.Layer<never> = Layer.effectContext(Effect.sync(() => C
 
 /** Every live policy, in the order they were made. */
 export const entries: Effect.Effect<ReadonlyArray<Entry>> = Effect.map(PolicyRegistry, ({ live }) => [...live])
+
+/** The name of the Keyed that policies are made for here, if they are. */
+export const keyed: Effect.Effect<string | undefined> = Effect.map(PolicyRegistry, (registry) => registry.keyed)
 
 const nothing = () => {}
 

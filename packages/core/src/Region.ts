@@ -2,7 +2,7 @@
  * A region in which nothing interrupts, entered as by `Effect.uninterruptibleMask`. That one is made anew whenever it is
  * entered, which costs a fifth of what a policy does; this is made once for all runs of an effect.
  */
-import { Effect, RuntimeFlags } from "effect"
+import { Context, Effect, Exit, FiberRef, RuntimeFlags } from "effect"
 import type { AnyFiber } from "./FiberTime.js"
 
 /** Puts a part of an uninterruptible region back to what its caller was. */
@@ -19,3 +19,22 @@ export const region = <A, E, R>(
   const interruptibly = entered(Effect.interruptible)
   return (flags) => (RuntimeFlags.interruption(flags) ? interruptibly : entered(Effect.uninterruptible))
 }
+
+/** Runs the effect with a reference set, as `Effect.provideService` does, in half the steps. */
+export const withReference = <A, E, R, I, S>(
+  self: Effect.Effect<A, E, R>,
+  reference: Context.Reference<I, S>,
+  value: S
+): Effect.Effect<A, E, R> =>
+  Effect.uninterruptibleMask((restore) =>
+    Effect.withFiberRuntime<A, E, R>(({ currentContext: before }) => {
+      const within = Context.add(before, reference, value)
+      const after = (exit: Exit.Exit<A, E>) => Effect.flatMap(FiberRef.set(FiberRef.currentContext, before), () => exit)
+      return Effect.flatMap(FiberRef.set(FiberRef.currentContext, within), () =>
+        Effect.matchCauseEffect(restore(self), {
+          onSuccess: (answer) => after(Exit.succeed(answer)),
+          onFailure: (cause) => after(Exit.failCause(cause))
+        })
+      )
+    })
+  )

@@ -20,7 +20,7 @@ import * as Telemetry from "./Telemetry.js"
 
 /** What decides whether a call is made again. `In` is what the schedule is told. */
 export interface Plan<A, E, In, R> {
-  readonly policy: string
+  readonly of: Telemetry.Subject
   readonly maxRetries: number
   readonly schedule: Schedule.Schedule<unknown, In, R>
   /** A dependency's wish for a longer wait than this ends the retry. */
@@ -86,11 +86,15 @@ const afterAttempt = <A, E, R, In, R2>(
   fiber: AnyFiber,
   answer: Exit.Exit<A, E>
 ): Effect.Effect<A, E, R | R2> => {
-  if (Outcome.wasCutShort(answer)) return answer
+  if (Outcome.wasCutShort(answer)) {
+    settled(fiber, plan.of, made, false)
+    return answer
+  }
   const { again, exit, retryAfter } = plan.judge(fiber, answer)
+  settled(fiber, plan.of, made, exit._tag === "Success" && Option.isNone(again))
   if (Option.isNone(again)) return exit
   const stop = (reason: Reason): Effect.Effect<A, E> => {
-    report(fiber, plan.policy, made, reason, exit)
+    report(fiber, plan.of, made, reason, exit)
     return exit
   }
   if (plan.maxRetries === 0) return exit
@@ -104,10 +108,11 @@ const afterAttempt = <A, E, R, In, R2>(
     if (!Budget.leavesRoom(next.delayMillis, plan.minAttemptMillis, left)) {
       return stop(next.hinted ? "retryAfter" : "deadline")
     }
-    const { policy } = plan
+    const { keyed, policy } = plan.of
     Telemetry.publish(fiber, () => ({
       _tag: "RetryScheduled",
       policy,
+      keyed,
       at: nowMillis(fiber),
       attempt: made,
       delay: next.delayMillis,
@@ -160,10 +165,23 @@ const wait = <A, E, In, R>(
     )
   })
 
-const report = (fiber: AnyFiber, policy: string, attempts: number, reason: Reason, exit: Exit.Exit<unknown, unknown>) =>
+const settled = (fiber: AnyFiber, { keyed, policy }: Telemetry.Subject, made: number, succeeded: boolean): void => {
+  if (made === 1) return
+  const at = nowMillis(fiber)
+  Telemetry.hubOfCalls(fiber)?.tellOfCall({ _tag: "RetrySettled", policy, keyed, at, attempt: made, succeeded }, fiber)
+}
+
+const report = (
+  fiber: AnyFiber,
+  { keyed, policy }: Telemetry.Subject,
+  attempts: number,
+  reason: Reason,
+  exit: Exit.Exit<unknown, unknown>
+) =>
   Telemetry.publish(fiber, () => ({
     _tag: "RetriesExhausted",
     policy,
+    keyed,
     at: nowMillis(fiber),
     attempts,
     reason,

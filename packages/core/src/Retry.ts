@@ -17,6 +17,7 @@ import * as Outcome from "./Outcome.js"
 import { Base, type Policy } from "./policy/Model.js"
 import * as PolicyRegistry from "./PolicyRegistry.js"
 import * as Repetition from "./Repetition.js"
+import type * as Telemetry from "./Telemetry.js"
 
 /** The options of a retry. */
 export interface Options {
@@ -62,13 +63,13 @@ export const settings = (
 
 /** The plan that settings make for a policy. */
 export const plan = <A, E>(
-  policy: string,
-  of: Settings,
+  of: Telemetry.Subject,
+  numbers: Settings,
   classifier: Classifier,
   admitted: () => boolean
 ): Repetition.Plan<A, E, unknown, never> => ({
-  ...of,
-  policy,
+  ...numbers,
+  of,
   admitted,
   judge: (fiber, answer) => {
     const { exit, outcome } = classifier.judge(fiber, answer)
@@ -87,7 +88,8 @@ class RetryPolicy extends Base implements Retry {
   constructor(
     name: string,
     private readonly of: Settings,
-    private readonly classifier: Classifier
+    private readonly classifier: Classifier,
+    private readonly keyed: string | undefined
   ) {
     super(name)
   }
@@ -95,7 +97,7 @@ class RetryPolicy extends Base implements Retry {
     return this.of.maxRetries
   }
   readonly protect = <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-    Repetition.run(self, plan<A, E>(this.name, this.of, this.classifier, always))
+    Repetition.run(self, plan<A, E>({ policy: this.name, keyed: this.keyed }, this.of, this.classifier, always))
 }
 
 /**
@@ -115,9 +117,10 @@ class RetryPolicy extends Base implements Retry {
  * ```
  */
 export const make = (name: string, options: MakeOptions = {}): Effect.Effect<Retry, never, Scope.Scope> =>
-  Effect.flatMap(InvalidOptions.orDie(name, settings(options, "")), (of) =>
-    PolicyRegistry.register(new RetryPolicy(name, of, new Classifier(name, options.classify)))
-  )
+  Effect.flatMap(Effect.zip(InvalidOptions.orDie(name, settings(options, "")), PolicyRegistry.keyed), ([of, keyed]) => {
+    const classifier = new Classifier({ policy: name, keyed }, options.classify)
+    return PolicyRegistry.register(new RetryPolicy(name, of, classifier, keyed))
+  })
 
 /** Runs the effect under a retry policy. */
 export const protect: {
@@ -170,7 +173,7 @@ export const retry: {
   ): Effect.Effect<A, E, R | R2>
 } = dual(2, <A, E, R, R2>(self: Effect.Effect<A, E, R>, options: RetryOptions<E, R2>): Effect.Effect<A, E, R | R2> =>
   Repetition.run(self, {
-    policy: "retry",
+    of: { policy: "retry" },
     maxRetries: Number.MAX_SAFE_INTEGER,
     schedule: options.schedule,
     maxRetryAfterMillis: 30_000,

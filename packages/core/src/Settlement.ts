@@ -7,6 +7,7 @@ import type { Judge } from "./Classifier.js"
 import { DeadlineExceeded, inForce } from "./Deadline.js"
 import { type AnyFiber, nowMillis } from "./FiberTime.js"
 import * as Outcome from "./Outcome.js"
+import type { Counted } from "./telemetry/Events.js"
 
 /** Whether the budget that the call was made in has ended, and took it along. A budget inside the call is the call's own. */
 const byCallersDeadline = (fiber: AnyFiber, now: number, exit: Exit.Exit<unknown, unknown>): boolean => {
@@ -18,9 +19,20 @@ const byCallersDeadline = (fiber: AnyFiber, now: number, exit: Exit.Exit<unknown
   )
 }
 
+/** Is told how a call has ended, and how that counted. */
+export interface Teller {
+  readonly settled: (now: number, exit: Exit.Exit<unknown, unknown>, counted: Counted | undefined) => void
+}
+
+const countedAs = (circuit: Circuit, { _tag }: Outcome.Outcome, lastedMillis: number): Counted => {
+  if (_tag === "Failure") return "failure"
+  if (_tag === "Ignored") return "ignored"
+  return circuit.isSlow(lastedMillis) ? "slow" : "success"
+}
+
 /**
  * Settles what an admitted call ended with, and gives it to its caller. `lastedMillis`: how long its last attempt lasted;
- * by default all of it.
+ * by default all of it. `teller`: where anybody hears of every call.
  */
 export const settleExit = <A, E>(
   fiber: AnyFiber,
@@ -28,7 +40,8 @@ export const settleExit = <A, E>(
   permit: Permit,
   judge: Judge<A, E>,
   exit: Exit.Exit<A, E>,
-  lastedMillis?: number
+  lastedMillis?: number,
+  teller?: Teller
 ): Effect.Effect<A, E> => {
   const now = nowMillis(fiber)
   const verdict =
@@ -36,5 +49,6 @@ export const settleExit = <A, E>(
       ? { outcome: circuit.cutShort(now, permit, lastedMillis), exit }
       : judge(fiber, exit)
   const more = circuit.settle(fiber, now, permit, verdict.outcome, lastedMillis)
+  teller?.settled(now, verdict.exit, countedAs(circuit, verdict.outcome, lastedMillis ?? now - permit.startedMillis))
   return more === undefined ? verdict.exit : Effect.zipRight(more, verdict.exit)
 }

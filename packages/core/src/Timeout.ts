@@ -52,28 +52,38 @@ export interface Timeout extends Policy<TimedOut> {
 }
 
 /** Makes the error of a limit that was reached, and reports it. */
-export const timedOut = (fiber: AnyFiber, policy: string, millis: number): TimedOut => {
-  Telemetry.publish(fiber, () => ({ _tag: "CallTimedOut", policy, at: nowMillis(fiber), limit: millis }))
+export const timedOut = (fiber: AnyFiber, of: Telemetry.Subject, millis: number, operation?: string): TimedOut => {
+  const { keyed, policy } = of
+  Telemetry.publish(fiber, () => ({
+    _tag: "CallTimedOut",
+    policy,
+    keyed,
+    operation,
+    at: nowMillis(fiber),
+    limit: millis
+  }))
   return new TimedOut({ policy, limit: Duration.millis(millis), retryAfter: Option.none() })
 }
 
-const limit = <A, E, R>(self: Effect.Effect<A, E, R>, policy: string, millis: number, mode: Mode) =>
+const limit = <A, E, R>(self: Effect.Effect<A, E, R>, of: Telemetry.Subject, millis: number, mode: Mode) =>
   Effect.withFiberRuntime<A, E | TimedOut, R>((fiber) =>
-    limited(mode === "wait" ? self : abandonable(self, "interrupt"), millis, () => timedOut(fiber, policy, millis))
+    limited(mode === "wait" ? self : abandonable(self, "interrupt"), millis, () => timedOut(fiber, of, millis))
   )
 
 class TimeoutPolicy extends Base implements Timeout {
   constructor(
     name: string,
     private readonly millis: number,
-    private readonly mode: Mode
+    private readonly mode: Mode,
+    private readonly keyed: string | undefined
   ) {
     super(name)
   }
   get limit(): Duration.Duration {
     return Duration.millis(this.millis)
   }
-  readonly protect = <A, E, R>(self: Effect.Effect<A, E, R>) => limit(self, this.name, this.millis, this.mode)
+  readonly protect = <A, E, R>(self: Effect.Effect<A, E, R>) =>
+    limit(self, { policy: this.name, keyed: this.keyed }, this.millis, this.mode)
 }
 
 /**
@@ -93,9 +103,9 @@ class TimeoutPolicy extends Base implements Timeout {
  */
 export const make = (name: string, options: Options): Effect.Effect<Timeout, never, Scope.Scope> =>
   Effect.flatMap(InvalidOptions.orDie(name, InvalidOptions.span("duration", options.duration)), (millis) =>
-    Effect.suspend(() => {
+    Effect.flatMap(PolicyRegistry.keyed, (keyed) => {
       if (options.mode === "disconnect") mayBeAbandoned()
-      return PolicyRegistry.register(new TimeoutPolicy(name, millis, options.mode ?? "wait"))
+      return PolicyRegistry.register(new TimeoutPolicy(name, millis, options.mode ?? "wait", keyed))
     })
   )
 

@@ -10,9 +10,10 @@
  * Read are `x-request-timeout-ms`, which is what is sent, gRPC's `grpc-timeout` and Envoy's
  * `x-envoy-expected-rq-timeout-ms`; of several the shortest.
  */
-import { Headers, HttpClient, HttpClientRequest, type HttpIncomingMessage, HttpServerRequest } from "@effect/platform"
+import { Headers, HttpClient, HttpClientRequest, HttpServerRequest } from "@effect/platform"
 import { Deadline, InvalidOptions, Telemetry } from "@effect-resilience/core"
 import { Duration, Effect, Either, Option } from "effect"
+import * as AddressRange from "./AddressRange.js"
 import { removeHeader } from "./client/RemoveHeader.js"
 
 /** The header that is sent. */
@@ -115,22 +116,24 @@ export type Send = (
 const isBare = (url: URL): boolean =>
   url.origin !== "null" && url.username === "" && url.pathname === "/" && url.search === "" && url.hash === ""
 
-const originOf = (text: string): InvalidOptions.Checked<string> => {
+const originOf = (option: string, text: string): InvalidOptions.Checked<string> => {
   const url = HttpClientRequest.toUrl(HttpClientRequest.get(text))
   return Option.isSome(url) && isBare(url.value)
     ? Either.right(url.value.origin)
-    : Either.left([
-        { option: "origins", value: JSON.stringify(text), allowed: 'an origin such as "https://stock.example"' }
-      ])
+    : Either.left([{ option, value: JSON.stringify(text), allowed: 'an origin such as "https://stock.example"' }])
 }
 
-const chosen = (origins: SendOptions["origins"]): InvalidOptions.Checked<(url: URL) => boolean> =>
-  typeof origins === "function"
-    ? InvalidOptions.valid(origins)
-    : InvalidOptions.map(InvalidOptions.all(origins.map(originOf)), (named) => {
-        const set = new Set(named)
-        return (url) => set.has(url.origin)
-      })
+const chosen = (option: string, origins: SendOptions["origins"]): InvalidOptions.Checked<(url: URL) => boolean> => {
+  if (typeof origins === "function") return InvalidOptions.valid(origins)
+  // Whoever calls without a compiler may have left it out.
+  if (!Array.isArray(origins)) {
+    return Either.left([{ option, value: String(origins), allowed: "a list of origins, or a function of a URL" }])
+  }
+  return InvalidOptions.map(InvalidOptions.all(origins.map((origin) => originOf(option, origin))), (named) => {
+    const set = new Set(named)
+    return (url) => set.has(url.origin)
+  })
+}
 
 /**
  * What puts the header on requests: for each attempt anew, since each has less left. Requests to other origins lose it,
@@ -150,16 +153,28 @@ const chosen = (origins: SendOptions["origins"]): InvalidOptions.Checked<(url: U
  * // 895
  * ```
  */
-export const send = (options: SendOptions): Send => {
-  const checked = InvalidOptions.every({
-    isNamed: chosen(options.origins),
-    marginMillis: InvalidOptions.span("margin", options.margin ?? 5, 0)
-  })
-  const { isNamed, marginMillis } = Either.getOrThrowWith(
-    checked,
+export const send = (options: SendOptions): Send =>
+  Either.getOrThrowWith(
+    checked("", options),
     (problems) => new InvalidOptions.InvalidOptions({ policy: "DeadlineHeader.send", problems })
   )
-  return (request, timeoutMillis = Infinity) =>
+
+/** As `send`, for what has these options among its own, where `path` names them; none where they were not given. */
+export const sending = (path: string, options: SendOptions | undefined): InvalidOptions.Checked<Send | undefined> =>
+  options === undefined || typeof options !== "object" ? InvalidOptions.valid(undefined) : checked(path, options)
+
+const checked = (path: string, options: SendOptions): InvalidOptions.Checked<Send> =>
+  InvalidOptions.map(
+    InvalidOptions.every({
+      isNamed: chosen(`${path}origins`, options.origins),
+      marginMillis: InvalidOptions.span(`${path}margin`, options.margin ?? 5, 0)
+    }),
+    putting
+  )
+
+const putting =
+  ({ isNamed, marginMillis }: { readonly isNamed: (url: URL) => boolean; readonly marginMillis: number }): Send =>
+  (request, timeoutMillis = Infinity) =>
     Effect.map(Deadline.remaining, (remaining) => {
       // It may have the header from a redirect or from a request that it was copied from.
       if (!Option.exists(HttpClientRequest.toUrl(request), isNamed)) return removeHeader(request, headerName)
@@ -169,7 +184,6 @@ export const send = (options: SendOptions): Send => {
         onSome: (value) => HttpClientRequest.setHeader(request, headerName, value)
       })
     })
-}
 
 /**
  * The client, sending the header with every request. Its requests have no limit of their own but the budget they are made
@@ -221,26 +235,34 @@ export const isOver = (request: HttpClientRequest.HttpClientRequest, elapsedMill
 /** Whose header is believed. */
 export interface ReceiveOptions {
   /**
-   * The callers: their addresses, as the socket has them (`"10.0.0.7"`; one that IPv6 wraps is the same), or what tells of
-   * a request whether its caller is one. Default nobody. Behind a proxy all requests have the proxy's address; and if
+   * The callers: their addresses, as the socket has them (`"10.0.0.7"`; one that IPv6 wraps is the same), ranges of these
+   * (`"10.0.0.0/8"`, `"fd00::/8"`), or what tells of a request whether its caller is one. Default nobody. Behind a proxy all requests have the proxy's address; and if
    * addresses are taken from a header, anybody can write it.
    */
   readonly trusted?: ReadonlyArray<string> | ((request: HttpServerRequest.HttpServerRequest) => boolean) | undefined
 }
 
-const address = (message: HttpIncomingMessage.HttpIncomingMessage<unknown>): string | undefined =>
-  Option.getOrUndefined(message.remoteAddress)?.replace(/^::ffff:(?=\d+\.)/, "")
+const rangeOf = (text: string): InvalidOptions.Checked<AddressRange.Range> =>
+  Either.fromOption(AddressRange.range(text), () => [
+    { option: "trusted", value: JSON.stringify(text), allowed: 'an address, or a range such as "10.0.0.0/8"' }
+  ])
 
-const believed = (trusted: ReceiveOptions["trusted"]): ((request: HttpServerRequest.HttpServerRequest) => boolean) => {
+const believed = (
+  policy: string,
+  trusted: ReceiveOptions["trusted"] = []
+): ((request: HttpServerRequest.HttpServerRequest) => boolean) => {
   if (typeof trusted === "function") return trusted
-  const addresses = new Set<string | undefined>(trusted ?? [])
-  return (request) => addresses.has(address(request))
+  const ranges = Either.getOrThrowWith(
+    InvalidOptions.all(trusted.map(rangeOf)),
+    (problems) => new InvalidOptions.InvalidOptions({ policy, problems })
+  )
+  return ({ remoteAddress }) => Option.exists(remoteAddress, (address) => ranges.some((isIn) => isIn(address)))
 }
 
 /**
  * Reads the budget that a trusted caller has sent with the request, in milliseconds; 0: it is spent. Infinity where there
  * is none. What cannot be read is reported as `DeadlineHeaderIgnored`, by the name of `policy`, and what is sent by others
- * is not looked at.
+ * is not looked at. Throws `InvalidOptions` if what is trusted is no address.
  *
  * @example
  * ```ts
@@ -259,7 +281,7 @@ export const receive = (
   policy: string,
   { trusted }: ReceiveOptions
 ): Effect.Effect<number, never, HttpServerRequest.HttpServerRequest> => {
-  const isBelieved = believed(trusted)
+  const isBelieved = believed(policy, trusted)
   return Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => {
     if (!isBelieved(request)) return Effect.succeed(Infinity)
     const said = parse(request.headers)

@@ -34,6 +34,7 @@ export interface Row extends Ruling {
     | "timed-out"
     | "unavailable"
     | "cut-short"
+    | "too-slow"
     | "internal-error"
     | "too-many-requests"
     | "in-progress"
@@ -63,6 +64,7 @@ const rows = {
   "timed-out": row("timed-out", "the attempt timed out", "repeatable", "failure"),
   unavailable: row("unavailable", "408, 425, 502, 503, 504", "repeatable", "failure", [one(408), one(425), [502, 504]]),
   "cut-short": row("cut-short", "504 when the deadline that was sent was over", "never", "ignored", [one(504)]),
+  "too-slow": row("too-slow", "the same, when the server had had its `patience`", "never", "failure", [one(504)]),
   "internal-error": row("internal-error", "500", "reads", "failure", [one(500)]),
   "too-many-requests": row("too-many-requests", "429", "repeatable", "ignored", [one(429)]),
   "in-progress": row("in-progress", "409 to a request with an Idempotency-Key", "repeatable", "ignored", [one(409)]),
@@ -75,7 +77,8 @@ const rows = {
 /** All that can come of a request, and what is done about it. */
 export const table: ReadonlyArray<Row> = Object.values(rows)
 
-const withStatus = table.filter(({ name }) => name !== "in-progress" && name !== "cut-short")
+const conditional = ["in-progress", "cut-short", "too-slow"]
+const withStatus = table.filter(({ name }) => !conditional.includes(name))
 
 const idempotent: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"])
 
@@ -124,8 +127,10 @@ export interface Rules {
   readonly repeatable?: boolean | undefined
   /** The wall clock, by which a date in `Retry-After` is meant. Default: dates are not read. */
   readonly nowMillis?: number | undefined
-  /** Whether the deadline on the request was over (`DeadlineHeader.isOver`): a 504 then says nothing. Default false. */
+  /** Whether the deadline on the request was over (`DeadlineHeader.isOver`). Default false. */
   readonly deadlineOver?: boolean | undefined
+  /** Whether the server had had its `patience` by then: then that says as much as a timeout. Default false. */
+  readonly patienceOver?: boolean | undefined
 }
 
 interface Circumstances {
@@ -148,12 +153,10 @@ const ruled = ({ counts, repeated }: Ruling, of: Circumstances): Outcome.Outcome
   return counts === "failure" ? Outcome.failure(details) : Outcome.ignored(details)
 }
 
-const readsOnly = (method: string): boolean => method === "GET" || method === "HEAD"
-
 const circumstances = (request: Request, { repeatable }: Rules): Circumstances => ({
   repeatable: repeatable ?? isRepeatable(request),
   replayable: repeatable ?? isReplayable(request),
-  reads: readsOnly(request.method)
+  reads: request.method === "GET" || request.method === "HEAD"
 })
 
 const covers =
@@ -161,11 +164,11 @@ const covers =
   ({ statuses }: Row): boolean =>
     statuses.some(([first, last]) => status >= first && status <= last)
 
-/** The row for a response; `withKey`: to a request with an `Idempotency-Key`; `deadlineOver`: as in `Rules`. */
-export const rowOfStatus = (status: number, withKey: boolean, deadlineOver = false): Row => {
+/** The row for a response; `withKey`: to a request with an `Idempotency-Key`; the others: as in `Rules`. */
+export const rowOfStatus = (status: number, withKey: boolean, deadlineOver = false, patienceOver = false): Row => {
   if (status >= 200 && status < 300) return rows.answered
   if (withKey && status === 409) return rows["in-progress"]
-  if (deadlineOver && status === 504) return rows["cut-short"]
+  if (deadlineOver && status === 504) return rows[patienceOver ? "too-slow" : "cut-short"]
   return withStatus.find(covers(status)) ?? rows.answered
 }
 
@@ -205,7 +208,7 @@ export const ofResponse = (
 ): Outcome.Outcome => {
   const { status } = response
   const own = rules.statuses?.[status]
-  const found = rowOfStatus(status, hasIdempotencyKey(request), rules.deadlineOver)
+  const found = rowOfStatus(status, hasIdempotencyKey(request), rules.deadlineOver, rules.patienceOver)
   const ruling = own === undefined ? found : { ...found, ...own }
   if (ruling.counts === "success") return Outcome.success
   const retryAfter = Option.getOrUndefined(hintOf(status, response.headers, rules.nowMillis))

@@ -15,17 +15,20 @@
  * place it was redirected to could not be reached: `FetchHttpClient` by providing `FetchHttpClient.RequestInit` with
  * `{ redirect: "manual" }`. Make an error of a status outside of this client (`HttpClient.filterStatusOk` of it): inside,
  * little of the error's body is kept. What is done to requests inside (`HttpClient.mapRequest`) is done once for a call, not
- * for each attempt: `beforeAttempt` is for that. A body ends as said above whatever the scope of `HttpClient.withScope`.
+ * for each attempt: `beforeAttempt` is for that. `HttpClient.withScope` inside ends a body with its scope, too, and not
+ * what is held for it.
  */
 import { InvalidOptions, Keyed, type Outcome, Policy } from "@effect-resilience/core"
 import { HttpClient, type HttpClientError, type HttpClientRequest, type HttpClientResponse } from "@effect/platform"
-import { Context, type Duration, Effect, Layer, Option, type Scope } from "effect"
+import { Context, Duration, Effect, Layer, Option, type Scope } from "effect"
 import { dual } from "effect/Function"
 import type { BeforeAttempt } from "./client/Attempt.js"
+import { connecting } from "./client/Connection.js"
 import { classify as classifyBy, Exchange, type Terms, type Way } from "./client/Exchange.js"
 import * as OpenBodies from "./client/OpenBodies.js"
 import * as Origin from "./client/Origin.js"
 import { following } from "./client/Redirects.js"
+import { clientKinds, settings, standardKinds } from "./client/Settings.js"
 import { stagesOf } from "./client/Stages.js"
 import * as DeadlineHeader from "./DeadlineHeader.js"
 import * as HttpOutcome from "./HttpOutcome.js"
@@ -53,7 +56,8 @@ export interface ClientOptions {
   readonly beforeAttempt?: BeforeAttempt | undefined
   /**
    * To which origins each attempt tells how much time it has, in `x-request-timeout-ms`: the shorter of its own limit and
-   * what is left of the budget, less the margin. A 504 that comes when that was over counts as ignored and is not repeated.
+   * what is left of the budget, less the margin. A 504 that comes when that was over is not repeated, and counts
+   * as ignored, but as a failure if the dependency has had its `patience`.
    * Default: none.
    */
   readonly deadlineHeader?: DeadlineHeader.SendOptions | undefined
@@ -107,20 +111,6 @@ export const override: {
 /** How the exit of a call counts, for policies of one's own around this client (`protectWith`). */
 export const classify: Outcome.Classify = classifyBy(false)
 
-interface Settings {
-  readonly idleMillis: number
-  readonly maxRedirects: number
-}
-
-const settings = (name: string, options: ClientOptions): Effect.Effect<Settings> =>
-  InvalidOptions.orDie(
-    name,
-    InvalidOptions.every<Settings>({
-      idleMillis: InvalidOptions.span("bodyIdle", options.bodyIdle ?? "10 seconds"),
-      maxRedirects: InvalidOptions.integer("maxRedirects", options.maxRedirects ?? 0, 0)
-    })
-  )
-
 /** Runs the attempts of a call under what is there for it, and tells the call the limit of each. */
 type Under<E2> = (terms: Terms, overrides: Overrides) => Policy.Policy<E2>["protect"]
 
@@ -131,17 +121,17 @@ const through = <E, R, E2>(
   under: Under<E2>
 ): Effect.Effect<HttpClient.HttpClient.With<E | E2, R>, never, Scope.Scope> =>
   Effect.gen(function* () {
-    const { idleMillis, maxRedirects } = yield* settings(name, options)
-    const { beforeAttempt, deadlineHeader } = options
+    const { deadlineHeader, idleMillis, maxRedirects } = yield* InvalidOptions.orDie(name, settings(options))
+    const { beforeAttempt } = options
     const { postprocess, preprocess } = stagesOf(client)
     const sending = HttpClient.makeWith<E, R, E, R>(postprocess, Effect.succeed)
     const way: Way<E, R> = {
       client: sending,
-      scoped: HttpClient.withScope(sending),
+      connect: yield* connecting(sending),
       bodies: yield* OpenBodies.make,
       idleMillis,
       beforeAttempt,
-      deadlineHeader: deadlineHeader && DeadlineHeader.send(deadlineHeader)
+      deadlineHeader
     }
     const call = (request: HttpClientRequest.HttpClientRequest) =>
       Effect.withFiberRuntime<HttpClientResponse.HttpClientResponse, E | E2, R>((fiber) => {
@@ -152,6 +142,7 @@ const through = <E, R, E2>(
         const terms: Terms = {
           request,
           timeout: Option.none(),
+          patienceMillis: Infinity,
           isRepeatable: repeatable ?? HttpOutcome.isRepeatable(request),
           rules: { statuses, repeatable },
           holdUntil: overrides.holdUntil ?? options.holdUntil ?? "body"
@@ -215,13 +206,19 @@ export const protect = <E, R>(
 ): Effect.Effect<ResilientHttpClient<E, R>, never, Scope.Scope> =>
   Effect.gen(function* () {
     const { capacity = 1_000, idleTimeToLive = "10 minutes", key = Origin.of } = options
-    // Checked here, where the options are given, and not at the first call.
-    yield* Effect.scoped(Policy.standard(name, options))
-    const policies = yield* Keyed.make(name, {
+    const keyed = Keyed.make(name, {
       capacity,
       idleTimeToLive,
       lookup: (of: string) => Policy.standard(`${name} ${of}`, { ...options, classify: classifyBy(true) })
     })
+    // Those of the policies are checked here, where they are given, and not at the first call.
+    yield* InvalidOptions.together(name, [
+      InvalidOptions.orDie(name, standardKinds(options)),
+      InvalidOptions.orDie(name, settings(options)),
+      Effect.scoped(Policy.standard(name, options)),
+      Effect.scoped(keyed)
+    ])
+    const policies = yield* keyed
     const pair = new Pair()
     return yield* through<E, R, Policy.StandardError>(
       client,
@@ -231,6 +228,7 @@ export const protect = <E, R>(
         policies.use(key(terms.request), (policy) => {
           const fitting = pair.of(policy, terms, overrides)
           terms.timeout = fitting.timeout
+          terms.patienceMillis = Option.match(fitting.patience, { onNone: () => Infinity, onSome: Duration.toMillis })
           return fitting.protect(attempt)
         })
     )
@@ -261,7 +259,13 @@ export const protectWith = <E, R, E2>(
   policy: (request: HttpClientRequest.HttpClientRequest) => Policy.Policy<E2>,
   options: ClientOptions = {}
 ): Effect.Effect<HttpClient.HttpClient.With<E | E2, R>, never, Scope.Scope> =>
-  through<E, R, E2>(client, name, options, ({ request }) => policy(request).protect)
+  Effect.zipRight(
+    InvalidOptions.together(name, [
+      InvalidOptions.orDie(name, clientKinds(options)),
+      InvalidOptions.orDie(name, settings(options))
+    ]),
+    through<E, R, E2>(client, name, options, ({ request }) => policy(request).protect)
+  )
 
 /**
  * As `protect`, as a Layer over the client that is there.

@@ -3,6 +3,7 @@
  * and orders called `order-1`, `order-2`, ... Its routes are asked in the test's process, without a socket.
  */
 import { PolicyRegistry, Telemetry } from "@effect-resilience/core"
+import { Drain } from "@effect-resilience/observability"
 import { HttpServerRequest, type HttpServerResponse } from "@effect/platform"
 import { ConfigProvider, Effect, Layer } from "effect"
 import * as App from "../../../examples/order-service/src/App.js"
@@ -47,7 +48,7 @@ export interface Options {
 /** One process of the service; what a test puts into it ends with its scope. */
 export const layer = (dependencies: ScriptedDependencies, options: Options = {}) =>
   App.services[options.policies ?? "on"].pipe(
-    Layer.provide(Layer.mergeAll(dependencies.layer, file(options.disk ?? disk()), ids)),
+    Layer.provide(Layer.mergeAll(dependencies.layer, file(options.disk ?? disk()), ids, Drain.layer())),
     Layer.provideMerge(Layer.merge(PolicyRegistry.layer, Telemetry.layer(options.publish ?? (() => undefined)))),
     Layer.provide(Layer.setConfigProvider(ConfigProvider.fromMap(new Map(Object.entries(options.settings ?? {})))))
   )
@@ -62,7 +63,7 @@ const textOf = (response: HttpServerResponse.HttpServerResponse): string =>
   response.body._tag === "Uint8Array" ? new TextDecoder().decode(response.body.body) : ""
 
 /** Asks a route. `body` goes out as JSON, a string as it is. */
-export const ask = (method: string, path: string, body?: unknown) =>
+export const ask = (method: string, path: string, body?: unknown): Effect.Effect<Answer, never, Routes.Services> =>
   Effect.gen(function* () {
     const content = typeof body === "string" || body === undefined ? (body ?? null) : JSON.stringify(body)
     const headers: Record<string, string> =
@@ -81,5 +82,5 @@ export const ask = (method: string, path: string, body?: unknown) =>
   }).pipe(Effect.scoped)
 
 /** Places an order for one of product p1. */
-export const order = (change: Readonly<Record<string, unknown>> = {}) =>
+export const order = (change: Readonly<Record<string, unknown>> = {}): Effect.Effect<Answer, never, Routes.Services> =>
   ask("POST", "/orders", { productId: "p1", quantity: 1, amountCents: 1010, ...change })

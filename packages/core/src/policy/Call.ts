@@ -14,31 +14,24 @@
 import { Deadline as Machine } from "@effect-resilience/machines"
 import { Context, Effect, Exit, FiberRef } from "effect"
 import type * as Bulkhead from "../Bulkhead.js"
-import { type Circuit, type CircuitOpen, isPermit, type Permit } from "../Circuit.js"
-import type { Classifier } from "../Classifier.js"
+import { isPermit, type Permit } from "../Circuit.js"
 import { CurrentDeadline, type DeadlineExceeded, inForce, missed } from "../Deadline.js"
 import { type AnyFiber, nowMillis } from "../FiberTime.js"
+import * as Outcome from "../Outcome.js"
 import * as Occupancy from "../Occupancy.js"
 import { region, type Restore } from "../Region.js"
 import * as Repetition from "../Repetition.js"
 import * as Retry from "../Retry.js"
-import { settleExit } from "../Settlement.js"
+import { settleExit, type Teller } from "../Settlement.js"
 import { withOwnChildren } from "../SameFiber.js"
+import type { Counted } from "../telemetry/Events.js"
+import * as Telemetry from "../Telemetry.js"
 import { type TimedOut, timedOut } from "../Timeout.js"
 import { armed, type Armed, type Limit, limited } from "../Timer.js"
-import type { Settings } from "./Options.js"
+import { attemptEnded, callEnded, turnedAway } from "./Told.js"
+import { refused, refusedAtOnce, type StandardError, type Way } from "./Way.js"
 
-/** What a standard policy can refuse or fail with by itself. */
-export type StandardError = CircuitOpen | Bulkhead.BulkheadFull | TimedOut | DeadlineExceeded
-
-/** What all calls through a policy share. */
-export interface Way {
-  readonly name: string
-  readonly settings: Settings
-  readonly classifier: Classifier
-  readonly circuit: Circuit | undefined
-  readonly permits: Bulkhead.Permits | undefined
-}
+export type { StandardError, Way } from "./Way.js"
 
 /** What all calls of one protected effect share. */
 interface Protected<A, E, R> {
@@ -51,7 +44,7 @@ interface Protected<A, E, R> {
 
 const nothing = () => {}
 
-class Call<A, E, R> implements Limit<TimedOut | DeadlineExceeded> {
+class Call<A, E, R> implements Limit<TimedOut | DeadlineExceeded>, Teller {
   /** The budget of the caller, and that of the call: a shorter one of the policy's own, or the same. */
   private readonly outer: Machine.Deadline | undefined
   private deadline: Machine.Deadline | undefined = undefined
@@ -66,6 +59,12 @@ class Call<A, E, R> implements Limit<TimedOut | DeadlineExceeded> {
   private limitedBy: "timeout" | "deadline" = "timeout"
   /** How long the last attempt took, where that is not the whole call. */
   private lastedMillis: number | undefined = undefined
+  private enteredMillis = 0
+  private attempts = 0
+  /** What the last attempt that was judged has ended with. */
+  private before: Exit.Exit<unknown, unknown> | undefined = undefined
+  /** Where anybody hears of every call. */
+  private readonly hub: Telemetry.Hub | undefined
   /** What to restore, where a budget of the policy's own is published. */
   private contextBefore: Context.Context<never> | undefined = undefined
 
@@ -81,14 +80,16 @@ class Call<A, E, R> implements Limit<TimedOut | DeadlineExceeded> {
     this.restore = of.restore
     this.work = of.self
     this.outer = inForce(fiber)
+    this.hub = Telemetry.hubOfCalls(fiber)
   }
 
   /** Takes a permit of the bulkhead, waiting no longer than the budget allows, unless the circuit refuses anyway. */
   enter(): Effect.Effect<A, E | StandardError, R> {
     const { fiber, outer, way } = this
     const now = nowMillis(fiber)
+    this.enteredMillis = now
     const refusal = refused(way, fiber, outer, now)
-    if (refusal !== undefined) return refusal
+    if (refusal !== undefined) return this.turnedAway(refusal)
     const { deadlineMillis } = way.settings
     this.deadline = deadlineMillis === Infinity ? outer : Machine.start(way.name, deadlineMillis, outer, now)
     if (way.permits === undefined) return this.admitted(now)
@@ -96,12 +97,12 @@ class Call<A, E, R> implements Limit<TimedOut | DeadlineExceeded> {
     const budget = () =>
       deadline && {
         millis: Machine.remainingMillis(deadline, now),
-        onEnd: () => missed(fiber, deadline, "waiting", way.name)
+        onEnd: () => missed(fiber, deadline, "waiting", way.of)
       }
     const wait = way.permits.acquire(fiber, this.restore, budget)
     if (wait === undefined) return this.occupying(way.permits, now)
     const { permits } = way
-    return Effect.flatMap(wait, () => this.occupying(permits, nowMillis(fiber)))
+    return Effect.flatMap(this.turnedAway(wait), () => this.occupying(permits, nowMillis(fiber)))
   }
 
   private occupying(permits: Bulkhead.Permits, now: number): Effect.Effect<A, E | StandardError, R> {
@@ -127,7 +128,7 @@ class Call<A, E, R> implements Limit<TimedOut | DeadlineExceeded> {
       },
       onFailure: (cause) => {
         this.letGo()
-        return Exit.failCause(cause)
+        return this.turnedAway(Exit.failCause(cause))
       }
     })
   }
@@ -158,11 +159,12 @@ class Call<A, E, R> implements Limit<TimedOut | DeadlineExceeded> {
     this.millis = way.settings.timeoutMillis
     if (deadline !== undefined) {
       const remaining = Machine.remainingMillis(deadline, now)
-      if (remaining === 0) return Effect.fail(missed(fiber, deadline, "before-start", way.name))
+      if (remaining === 0) return Effect.fail(missed(fiber, deadline, "before-start", way.of))
       const { by, millis } = Machine.attemptLimit(this.millis, remaining)
       this.limitedBy = by
       this.millis = millis
     }
+    this.attempts++
     if (this.millis === Infinity) return work
     if (isFirst) this.armed = armed(this)
     return this.armed === undefined || !isFirst
@@ -174,8 +176,8 @@ class Call<A, E, R> implements Limit<TimedOut | DeadlineExceeded> {
   onLimit(): TimedOut | DeadlineExceeded {
     const { deadline, fiber, millis, way } = this
     return deadline !== undefined && this.limitedBy === "deadline"
-      ? missed(fiber, deadline, "in-flight", way.name)
-      : timedOut(fiber, way.name, millis)
+      ? missed(fiber, deadline, "in-flight", way.of)
+      : timedOut(fiber, way.of, millis, way.of.operation)
   }
 
   /** The first attempt has ended. */
@@ -187,16 +189,23 @@ class Call<A, E, R> implements Limit<TimedOut | DeadlineExceeded> {
 
   /** Makes the call again, as long as that is worth it. */
   private repeated(exit: Exit.Exit<A, E | StandardError>): Effect.Effect<A, E | StandardError, R> {
-    const { circuit, classifier, name, settings } = this.way
+    const { circuit, classifier, of, settings } = this.way
     if (settings.retry === undefined || (exit._tag === "Success" && classifier.isDefault)) return this.conclude(exit)
+    // Most are not worth repeating: asked before a plan is made of how.
+    const first = exit._tag === "Success" ? classifier.judge(this.fiber, exit) : undefined
+    if (first?.exit === exit && !Outcome.isTransient(first.outcome)) return this.conclude(exit)
     const { permit } = this
     const mayRepeat = () => circuit === undefined || permit === undefined || circuit.mayRepeat(permit)
-    const plan = Retry.plan<A, E | StandardError>(name, settings.retry, classifier, mayRepeat)
+    const plan = Retry.plan<A, E | StandardError>(of, settings.retry, classifier, mayRepeat)
     const judge: typeof plan.judge = (fiber, answer) => {
       this.lastedMillis = nowMillis(fiber) - this.startedMillis
-      return plan.judge(fiber, answer)
+      this.before = answer
+      return first !== undefined && answer === exit
+        ? Repetition.judgement(first.exit, first.outcome)
+        : plan.judge(fiber, answer)
     }
     const again = Effect.withFiberRuntime<A, E | StandardError, R>((fiber) => {
+      this.notTheLast()
       this.lastedMillis = undefined
       return this.attempt(nowMillis(fiber), false)
     })
@@ -217,13 +226,35 @@ class Call<A, E, R> implements Limit<TimedOut | DeadlineExceeded> {
   /** Tells the circuit how the call ended, and gives the permits back. */
   private finish(exit: Exit.Exit<A, E | StandardError>): Effect.Effect<A, E | StandardError> {
     const { circuit, classifier } = this.way
+    const teller = this.hub && this
     try {
-      return circuit === undefined || this.permit === undefined
-        ? exit
-        : settleExit(this.fiber, circuit, this.permit, classifier.judge, exit, this.lastedMillis)
+      if (circuit !== undefined && this.permit !== undefined) {
+        return settleExit(this.fiber, circuit, this.permit, classifier.judge, exit, this.lastedMillis, teller)
+      }
+      teller?.settled(nowMillis(this.fiber), exit, undefined)
+      return exit
     } finally {
       this.letGo()
     }
+  }
+
+  /** Tells how the call has ended. */
+  settled(at: number, exit: Exit.Exit<unknown, unknown>, counted: Counted | undefined): void {
+    const { attempts, fiber, hub, way } = this
+    if (hub === undefined) return
+    const lastAttempt = attempts === 0 ? 0 : (this.lastedMillis ?? at - this.startedMillis)
+    callEnded(hub, fiber, way.of, exit, { at, counted, duration: at - this.enteredMillis, attempts, lastAttempt })
+  }
+
+  /** Tells of an attempt after which another is made. */
+  private notTheLast(): void {
+    const { attempts, before, fiber, hub, lastedMillis, way } = this
+    if (hub === undefined || before === undefined || lastedMillis === undefined) return
+    attemptEnded(hub, fiber, way.of, before, attempts, lastedMillis)
+  }
+
+  private turnedAway<B, E2>(wait: Effect.Effect<B, E2>) {
+    return turnedAway(this.fiber, this.way.of, this.enteredMillis, wait)
   }
 
   private afterwards(
@@ -237,27 +268,14 @@ class Call<A, E, R> implements Limit<TimedOut | DeadlineExceeded> {
   }
 }
 
-/** What a call is refused with that begins now: its caller's budget has ended, or the circuit is open. */
-const refused = (way: Way, fiber: AnyFiber, outer: Machine.Deadline | undefined, now: number) =>
-  outer !== undefined && Machine.remainingMillis(outer, now) === 0
-    ? Exit.fail(missed(fiber, outer, "before-start", way.name))
-    : way.circuit?.refusing(fiber, now)
-
-/** As `refused`, or that the bulkhead is full. Where nobody refuses this does without the time. */
-const refusedAtOnce = (way: Way, fiber: AnyFiber): Effect.Effect<never, StandardError> | undefined => {
-  const isFull = way.permits !== undefined && way.permits.isFull
-  if (!isFull && (way.circuit === undefined || way.circuit.isClosed)) return undefined
-  const refusal = refused(way, fiber, inForce(fiber), nowMillis(fiber))
-  return refusal === undefined && isFull ? way.permits?.refuse(fiber) : refusal
-}
-
 /** Runs the effect as a call on this way. A refusal needs no region, which would cost more than it does. */
 export const through = <A, E, R>(way: Way, self: Effect.Effect<A, E, R>): Effect.Effect<A, E | StandardError, R> => {
   const enter = region<A, E | StandardError, R>((restore) => {
     const of: Protected<A, E, R> = { way, restore, self, restored: restore(self) }
     return (fiber) => new Call(fiber, of).enter()
   })
-  return Effect.withFiberRuntime<A, E | StandardError, R>(
-    (fiber, { runtimeFlags }) => refusedAtOnce(way, fiber) ?? enter(runtimeFlags)
-  )
+  return Effect.withFiberRuntime<A, E | StandardError, R>((fiber, { runtimeFlags }) => {
+    const refusal = refusedAtOnce(way, fiber)
+    return refusal === undefined ? enter(runtimeFlags) : turnedAway(fiber, way.of, undefined, refusal)
+  })
 }

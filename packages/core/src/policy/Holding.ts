@@ -4,6 +4,7 @@
  */
 import { Context, Effect } from "effect"
 import { collecting, holdersIn, Occupancy } from "../Occupancy.js"
+import { withReference } from "../Region.js"
 
 /**
  * Takes hold of all that stands between `protectHolding` and the work: permits of bulkheads, the place in a Keyed. What it
@@ -52,5 +53,5 @@ export const protectHolding = <A, E, R, E2>(
       })
     })
     const looked = under(inside)
-    return around.wanted ? looked : Effect.provideService(looked, Occupancy, collecting(caller, outside))
+    return around.wanted ? looked : withReference(looked, Occupancy, collecting(caller, outside))
   })

@@ -2,61 +2,12 @@
  * Puts a policy around every method of a service, as a Layer over the real one.
  *
  * Protected are members that are effects or Streams, and functions that give them; of a Stream, how it is opened (see
- * `protectStream`). Everything else passes through: plain values, functions that give them, and data that is an Effect by
- * type only (Option, Either, Ref, Deferred, Queue, Tag, ...). Methods are called with the real service as `this`, so private
- * fields work; the real service is never touched, so a frozen one works too.
+ * `protectStream`). Everything else passes through, as `ServiceMembers` says.
  */
-import {
-  Context,
-  Deferred,
-  Effect,
-  Either,
-  Fiber,
-  FiberRef,
-  Layer,
-  ManagedRuntime,
-  Option,
-  Pool,
-  Predicate,
-  Queue,
-  RcRef,
-  Ref,
-  Resource,
-  ScopedRef,
-  Stream
-} from "effect"
+import { type Context, Effect, Layer, type Stream } from "effect"
+import { type Given, type IsData, wrap } from "../ServiceMembers.js"
 import type { Standard, StandardError } from "./Standard.js"
 import { protectStream } from "./Streams.js"
-
-/** Marks of what is an Effect by type and data by nature. */
-const dataTypeIds = [
-  Option.TypeId,
-  Either.TypeId,
-  Context.TagTypeId,
-  Ref.RefTypeId,
-  Deferred.DeferredTypeId,
-  Queue.EnqueueTypeId,
-  Queue.DequeueTypeId,
-  FiberRef.FiberRefTypeId,
-  Fiber.FiberTypeId,
-  ScopedRef.ScopedRefTypeId,
-  RcRef.TypeId,
-  Pool.PoolTypeId,
-  Resource.ResourceTypeId,
-  ManagedRuntime.TypeId
-] as const
-
-type IsData<T> = [Extract<keyof T, (typeof dataTypeIds)[number]>] extends [never] ? false : true
-
-/** What a member gives, called or not; of an overloaded method all that the last four signatures give. */
-type Given<M> = M extends {
-  (...args: never): infer Out1
-  (...args: never): infer Out2
-  (...args: never): infer Out3
-  (...args: never): infer Out4
-}
-  ? Out1 | Out2 | Out3 | Out4
-  : M
 
 /** The name of a method whose declared errors lack the policy's, or never. An Effect is a Stream by type. */
 type Lacks<K, T, E> =
@@ -107,58 +58,14 @@ export interface ProtectServiceOptions<S> {
   readonly repeatable?: ReadonlyArray<keyof S> | undefined
 }
 
-const isCall = (u: unknown): u is Effect.Effect<unknown, unknown, unknown> =>
-  Effect.isEffect(u) && !dataTypeIds.some((id) => Predicate.hasProperty(u, id))
-
-const keysOf = (service: object): ReadonlySet<PropertyKey> => {
-  const own = Reflect.ownKeys(service).filter((key) => key !== "constructor")
-  const parent: unknown = Object.getPrototypeOf(service)
-  return Predicate.isObject(parent) && parent !== Object.prototype && parent !== Function.prototype
-    ? new Set([...own, ...keysOf(parent)])
-    : new Set(own)
-}
-
-/** Whether it is a Stream, and not an Effect or what looks like one: those carry the mark of a Stream as well. */
-const isStream = (u: unknown): u is Stream.Stream<unknown, unknown, unknown> =>
-  !Effect.isEffect(u) && Predicate.hasProperty(u, Stream.StreamTypeId)
-
 type Around = (key: PropertyKey) => Standard
 
-/** A call under the policy, anything else as it is. */
-const under = (policy: Standard, given: unknown): unknown => {
-  if (isCall(given)) return policy.protect(given)
-  return isStream(given) ? protectStream(given, policy) : given
-}
-
-const guarded = (member: unknown, service: object, policy: Standard): unknown =>
-  typeof member !== "function" || Effect.isEffect(member)
-    ? under(policy, member)
-    : (...args: ReadonlyArray<unknown>): unknown => under(policy, Reflect.apply(member, service, args))
-
-/** An object that looks like the service and puts a policy around what its members do. */
-const mirror = <S extends object>(service: object, around: Around): S => {
-  const copy: S = Object.create(Object.getPrototypeOf(service))
-  const made = new Map<PropertyKey, { readonly of: unknown; readonly guarded: unknown }>()
-  for (const key of keysOf(service)) {
-    Object.defineProperty(copy, key, {
-      enumerable: true,
-      configurable: true,
-      get: () => {
-        const of: unknown = Reflect.get(service, key, service)
-        const known = made.get(key)
-        if (known !== undefined && known.of === of) return known.guarded
-        const member = guarded(of, service, around(key))
-        made.set(key, { of, guarded: member })
-        return member
-      }
-    })
-  }
-  return copy
-}
-
 const aroundBy = (policy: Standard, repeatable: ReadonlyArray<PropertyKey>): Around => {
-  const once = policy.with({ repeatable: false })
-  return (key) => (repeatable.includes(key) ? policy : once)
+  return (key) =>
+    policy.with({
+      operation: typeof key === "symbol" ? undefined : String(key),
+      repeatable: repeatable.includes(key) ? undefined : false
+    })
 }
 
 /**
@@ -212,7 +119,11 @@ const protectedLayer = <I, S extends object, PI, I2, S2 extends object>(
 ): Layer.Layer<I2, never, I | PI> =>
   Layer.effect(
     to,
-    Effect.map(Effect.all([from, policyTag]), ([service, policy]) =>
-      mirror<S2>(service, aroundBy(policy, options.repeatable ?? []))
-    )
+    Effect.map(Effect.all([from, policyTag]), ([service, policy]) => {
+      const around = aroundBy(policy, options.repeatable ?? [])
+      return wrap<S2>(service, {
+        effect: (self, { member }) => around(member).protect(self),
+        stream: (self, { member }) => protectStream(self, around(member))
+      })
+    })
   )

@@ -8,7 +8,7 @@
  * no timer of its own: it is enforced where time passes, by the attempt's timer (inside the breaker, so that a dependency
  * that hangs longer than every budget still opens its circuit), by the retry's wait and by the bulkhead's line.
  */
-import { Duration, Effect, Either, Option, type Scope } from "effect"
+import { Duration, Effect, Either, type Exit, Option, type Scope } from "effect"
 import * as Bulkhead from "../Bulkhead.js"
 import * as CircuitBreaker from "../CircuitBreaker.js"
 import { Classifier } from "../Classifier.js"
@@ -18,6 +18,7 @@ import * as PolicyRegistry from "../PolicyRegistry.js"
 import { type StandardError, through, type Way } from "./Call.js"
 import { Base, PartsTypeId, type Policy } from "./Model.js"
 import { type Settings, type StandardOptions, strict } from "./Options.js"
+import type { Told } from "./Told.js"
 
 export type { StandardError } from "./Call.js"
 
@@ -32,6 +33,16 @@ export interface Overrides {
   readonly classify?: Outcome.Classify | undefined
   /** Whether the call may be repeated; `false`: exactly one attempt. */
   readonly repeatable?: boolean | undefined
+  /**
+   * What the call is for, in telemetry: a name of few, such as that of a method; never a URL, which may hold what must not
+   * be told.
+   */
+  readonly operation?: string | undefined
+  /**
+   * What a call or attempt ended with, in telemetry, where there is more to say than `ok` or `error`: one of few words,
+   * such as a status code. Asked only where a sink wants to be told of every call.
+   */
+  readonly status?: ((exit: Exit.Exit<unknown, unknown>) => string | undefined) | undefined
 }
 
 /** A standard policy, with the breaker and the bulkhead inside it for whoever wants to look at them. */
@@ -42,6 +53,8 @@ export interface Standard extends Policy<StandardError> {
   readonly bulkhead: Option.Option<Bulkhead.Bulkhead>
   /** The limit of one attempt; none where the options said `"none"`. */
   readonly timeout: Option.Option<Duration.Duration>
+  /** How long a dependency must have had before a call that is cut short counts against it; none without a breaker. */
+  readonly patience: Option.Option<Duration.Duration>
   /** The same policy, with the same circuit and permits, for calls that differ. */
   readonly with: (overrides: Overrides) => Standard
 }
@@ -52,6 +65,7 @@ interface Parts {
   readonly classifier: Classifier
   /** How calls are repeated that may be. */
   readonly retry: Settings["retry"]
+  readonly told: Told
 }
 
 class StandardPolicy extends Base implements Standard {
@@ -65,6 +79,7 @@ class StandardPolicy extends Base implements Standard {
     super(name)
     this.way = {
       name,
+      of: parts.told,
       settings,
       classifier: parts.classifier,
       circuit: Option.getOrUndefined(Option.map(parts.circuitBreaker, CircuitBreaker.circuitOf)),
@@ -85,6 +100,11 @@ class StandardPolicy extends Base implements Standard {
     return timeoutMillis === Infinity ? Option.none() : Option.some(Duration.millis(timeoutMillis))
   }
 
+  get patience(): Option.Option<Duration.Duration> {
+    const { circuit } = this.settings
+    return circuit === undefined ? Option.none() : Option.some(Duration.millis(circuit.patienceMillis))
+  }
+
   get [PartsTypeId](): ReadonlyArray<Policy<unknown>> {
     return [...Option.toArray(this.bulkhead), ...Option.toArray(this.circuitBreaker)]
   }
@@ -97,7 +117,15 @@ class StandardPolicy extends Base implements Standard {
         timeoutMillis: overrides.timeout === undefined ? this.settings.timeoutMillis : this.limitOf(overrides.timeout),
         retry: this.retryOf(overrides.repeatable)
       },
-      { ...this.parts, classifier: this.parts.classifier.with(overrides.classify) }
+      {
+        ...this.parts,
+        classifier: this.parts.classifier.with(overrides.classify),
+        told: {
+          ...this.parts.told,
+          operation: overrides.operation ?? this.parts.told.operation,
+          status: overrides.status ?? this.parts.told.status
+        }
+      }
     )
 
   readonly protect = <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E | StandardError, R> =>
@@ -130,7 +158,8 @@ export const fromSettings = (
   classify: Outcome.Classify | undefined
 ): Effect.Effect<Standard, never, Scope.Scope> =>
   Effect.gen(function* () {
-    const classifier = new Classifier(name, classify)
+    const told = { policy: name, keyed: yield* PolicyRegistry.keyed, operation: undefined, status: undefined }
+    const classifier = new Classifier(told, classify)
     const circuitBreaker =
       settings.circuit === undefined
         ? Option.none()
@@ -140,7 +169,7 @@ export const fromSettings = (
         ? Option.none()
         : Option.some(yield* Bulkhead.fromSettings(name, settings.bulkhead))
     return yield* PolicyRegistry.register(
-      new StandardPolicy(name, settings, { circuitBreaker, bulkhead, classifier, retry: settings.retry })
+      new StandardPolicy(name, settings, { circuitBreaker, bulkhead, classifier, retry: settings.retry, told })
     )
   })
 

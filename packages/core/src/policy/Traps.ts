@@ -34,7 +34,7 @@ export interface Surroundings {
   readonly callsPerSecond?: number | undefined
   /** How often a caller further out repeats the whole call. From 0; default 0. */
   readonly outerRetries?: number | undefined
-  /** The tiers of the fallback outside. */
+  /** The tiers of the fallback outside, as `Fallback.tiers` tells them of a chain, or written by hand. */
   readonly fallback?:
     | ReadonlyArray<{ readonly tier: string; readonly remote: boolean; readonly policy?: string | undefined }>
     | undefined
@@ -185,13 +185,16 @@ const amplification = (subject: Subject, outerRetries: number): ReadonlyArray<Tr
   ]
 }
 
-const remoteFallback = (tiers: NonNullable<Surroundings["fallback"]>): ReadonlyArray<Trap> =>
+const remoteFallback = (name: string, tiers: NonNullable<Surroundings["fallback"]>): ReadonlyArray<Trap> =>
   tiers
-    .filter(({ policy, remote }) => remote && policy === undefined)
-    .map(({ tier }) => ({
+    .filter(({ policy, remote }) => remote && (policy === undefined || policy === name))
+    .map(({ policy, tier }) => ({
       rule: "remote-fallback",
       severity: "warning",
-      message: `the fallback tier "${tier}" calls out without a policy: it hangs when what it calls hangs`,
+      message:
+        policy === undefined
+          ? `the fallback tier "${tier}" calls out without a policy: it hangs when what it calls hangs`
+          : `the fallback tier "${tier}" calls out under "${name}", the policy that it stands in for: what that refuses, the tier is refused too`,
       fix: `put a policy of its own around "${tier}"`
     }))
 
@@ -210,5 +213,5 @@ export const find = (
   ...windowTooShort(subject),
   ...notIdempotent(subject),
   ...amplification(subject, surroundings.outerRetries ?? 0),
-  ...remoteFallback(surroundings.fallback ?? [])
+  ...remoteFallback(subject.name, surroundings.fallback ?? [])
 ]

@@ -2,6 +2,7 @@
  * What a body consists of, as it was read: as text or as bytes, whichever the client was asked for first.
  */
 import type { Headers, HttpClientResponse } from "@effect/platform"
+import { Deferred, Effect, type Exit, FiberId } from "effect"
 
 /** A whole body. */
 export interface Content {
@@ -37,4 +38,26 @@ export const announcedBytes = (
   if (request.method === "HEAD" || status === 204 || status === 304) return 0
   const length = headers["content-length"]
   return length !== undefined && /^\d{1,15}$/.test(length) ? Number(length) : Infinity
+}
+
+/** The reading of a body, for which others may wait: rarely, and a `Deferred` costs more than all else here. */
+export class Reading<E> {
+  private exit: Exit.Exit<Content, E> | undefined = undefined
+  private waitedFor: Deferred.Deferred<Content, E> | undefined = undefined
+
+  /** What was read, once it has ended. */
+  get content(): Effect.Effect<Content, E> {
+    return Effect.suspend(() => {
+      if (this.exit !== undefined) return this.exit
+      this.waitedFor ??= Deferred.unsafeMake(FiberId.none)
+      return Deferred.await(this.waitedFor)
+    })
+  }
+
+  /** It has ended. */
+  ended(exit: Exit.Exit<Content, E>): Exit.Exit<Content, E> {
+    this.exit = exit
+    if (this.waitedFor !== undefined) Deferred.unsafeDone(this.waitedFor, exit)
+    return exit
+  }
 }

@@ -6,10 +6,11 @@
  */
 import { Deadline, Outcome, Policy, Timeout } from "@effect-resilience/core"
 import { type HttpClient, HttpClientError, HttpClientRequest, type HttpClientResponse } from "@effect/platform"
-import { Cause, Clock, Context, Duration, Effect, Exit, Option, Scope, Stream } from "effect"
+import { Cause, Clock, Context, Duration, Effect, Exit, Option, Stream } from "effect"
 import * as DeadlineHeader from "../DeadlineHeader.js"
 import * as HttpOutcome from "../HttpOutcome.js"
 import type { BeforeAttempt } from "./Attempt.js"
+import type { Connect } from "./Connection.js"
 import { HeldResponse } from "./HeldResponse.js"
 import { type AnyFiber, nowMillis, type OpenBodies } from "./OpenBodies.js"
 
@@ -17,8 +18,8 @@ import { type AnyFiber, nowMillis, type OpenBodies } from "./OpenBodies.js"
 export interface Way<E, R> {
   /** Sends a request as it is. */
   readonly client: HttpClient.HttpClient.With<E, R>
-  /** The same, for a scope which ends the connection. */
-  readonly scoped: HttpClient.HttpClient.With<E, R | Scope.Scope>
+  /** The same, over a connection that can be ended. */
+  readonly connect: Connect<E, R>
   readonly bodies: OpenBodies
   readonly idleMillis: number
   readonly beforeAttempt: BeforeAttempt | undefined
@@ -31,6 +32,8 @@ export interface Terms {
   readonly request: HttpClientRequest.HttpClientRequest
   /** The limit of one attempt, which the policy knows that the call comes under. */
   timeout: Option.Option<Duration.Duration>
+  /** How long the dependency must have had before a 504 for want of time counts against it, in milliseconds. */
+  patienceMillis: number
   /** Whether what may have arrived may be made again. */
   readonly isRepeatable: boolean
   readonly rules: HttpOutcome.Rules
@@ -67,11 +70,11 @@ interface Start {
   readonly remaining: Option.Option<Duration.Duration>
 }
 
-/** What was sent, when, and the scope that ends its connection. */
+/** What was sent, when, and what ends its connection. */
 interface Sent {
   readonly request: HttpClientRequest.HttpClientRequest
   readonly atMillis: number
-  readonly scope: Scope.CloseableScope
+  readonly end: Effect.Effect<void>
 }
 
 const nothing = (): void => {}
@@ -87,13 +90,12 @@ const ending = "10 millis"
 
 /**
  * Ends the connection of a response. A client that has sent another request in place of the one it was given knows nothing
- * of the scope that was made for that, so its response is abandoned as well, for which nobody waits: but not before the
+ * of how that was to be ended, so its response is abandoned as well, for which nobody waits: but not before the
  * others have told their readers, who would hear nothing any more.
  */
-const ended = (scope: Scope.CloseableScope, response: HttpClientResponse.HttpClientResponse): Effect.Effect<void> =>
-  Effect.zipRight(
-    Scope.close(scope, Exit.void),
-    Effect.asVoid(Effect.forkDaemon(Effect.delay(abandoned(response), ending)))
+const ended = ({ end }: Sent, response: HttpClientResponse.HttpClientResponse): Effect.Effect<void> =>
+  Effect.suspend(() =>
+    Effect.zipRight(end, Effect.asVoid(Effect.forkDaemon(Effect.delay(abandoned(response), ending))))
   )
 
 /** How long what is left of a response may take that is discarded: no more of the attempt after it than this part. */
@@ -182,18 +184,14 @@ export class Exchange<E, R> {
     resendCount: number
   ): Effect.Effect<HeldResponse, E, R> {
     const { terms, way } = this
-    return Effect.flatMap(Scope.make(), (scope) => {
-      const sent: Sent = { request, atMillis: nowMillis(start.fiber), scope }
-      const execution: Effect.Effect<HttpClientResponse.HttpClientResponse, E, R> =
-        terms.holdUntil === "headers"
-          ? way.client.execute(request)
-          : Effect.provideService(way.scoped.execute(request), Scope.Scope, scope)
-      const counted =
-        resendCount === 0 ? execution : Effect.annotateSpans(execution, "http.request.resend_count", resendCount)
-      return Effect.matchCauseEffect(start.restore(counted), {
-        onSuccess: (response) => this.received(start, response, sent),
-        onFailure: (cause) => this.failed(start, cause, sent)
-      })
+    const { end, response } =
+      terms.holdUntil === "headers" ? { response: way.client.execute(request), end: Effect.void } : way.connect(request)
+    const sent: Sent = { request, atMillis: nowMillis(start.fiber), end }
+    const counted =
+      resendCount === 0 ? response : Effect.annotateSpans(response, "http.request.resend_count", resendCount)
+    return Effect.matchCauseEffect(start.restore(counted), {
+      onSuccess: (answer) => this.received(start, answer, sent),
+      onFailure: (cause) => this.failed(start, cause, sent)
     })
   }
 
@@ -214,27 +212,26 @@ export class Exchange<E, R> {
       onNone: () => Infinity,
       onSome: (left) => sent.atMillis + Duration.toMillis(left)
     })
-    const holds =
-      terms.holdUntil === "headers"
-        ? { abort: abandoned(response), letGo: nothing }
-        : { abort: ended(sent.scope, response), letGo: hold() }
-    const held = new HeldResponse(response, headers, { ...holds, bodies, idleMillis, deadlineMillis }, outcome)
+    const untilHeaders = terms.holdUntil === "headers"
+    const abort = untilHeaders ? abandoned(response) : ended(sent, response)
+    const letGo = untilHeaders ? nothing : hold()
+    const held = new HeldResponse(response, headers, { abort, letGo, bodies, idleMillis, deadlineMillis }, outcome)
     // Its policies have answered already: nobody waits for it.
     if (this.hasEnded) return Effect.zipRight(held.onClose, Effect.interrupt)
     this.latest = held
-    return held.isEmpty && terms.holdUntil === "body" ? Effect.as(restore(held.ended), held) : Exit.succeed(held)
+    return held.isEmpty && !untilHeaders ? Effect.as(restore(held.ended), held) : Exit.succeed(held)
   }
 
   private failed({ fiber, restore }: Start, cause: Cause.Cause<E>, sent: Sent): Effect.Effect<never, E> {
     const error = Option.getOrUndefined(Option.filter(Cause.failureOption(cause), HttpClientError.isHttpClientError))
-    const end = Effect.zipRight(Scope.close(sent.scope, Exit.void), Exit.failCause(cause))
+    const end = Effect.zipRight(sent.end, Exit.failCause(cause))
     if (error === undefined) return end
     const status = error._tag === "ResponseError" ? error.response.status : undefined
     // By the request of the call, which is what is made again; a client may have sent another in its place.
     judged.set(error, HttpOutcome.ofError(error, this.rules(fiber, sent, status), this.terms.request))
     return error._tag === "ResponseError"
       ? Effect.zipRight(
-          Effect.onInterrupt(restore(kept(error.response)), () => Scope.close(sent.scope, Exit.void)),
+          Effect.onInterrupt(restore(kept(error.response)), () => sent.end),
           end
         )
       : end
@@ -242,7 +239,12 @@ export class Exchange<E, R> {
 
   private rules(fiber: AnyFiber, { atMillis, request }: Sent, status: number | undefined): HttpOutcome.Rules {
     const clock = Context.get(fiber.currentDefaultServices, Clock.Clock)
-    const deadlineOver = status === 504 && DeadlineHeader.isOver(request, nowMillis(fiber) - atMillis)
-    return { ...this.terms.rules, nowMillis: clock.unsafeCurrentTimeMillis(), deadlineOver }
+    const tookMillis = status === 504 ? nowMillis(fiber) - atMillis : 0
+    const deadlineOver = status === 504 && DeadlineHeader.isOver(request, tookMillis)
+    const { patienceMillis } = this.terms
+    const patienceOver = tookMillis >= patienceMillis
+    const { repeatable, statuses } = this.terms.rules
+    // Named one by one: copying what is there would cost as much as a context write.
+    return { repeatable, statuses, nowMillis: clock.unsafeCurrentTimeMillis(), deadlineOver, patienceOver }
   }
 }

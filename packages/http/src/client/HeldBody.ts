@@ -12,7 +12,7 @@
  * Only what was read as a stream cannot be read again.
  */
 import { type Headers, type HttpClientError, type HttpClientResponse, HttpIncomingMessage } from "@effect/platform"
-import { type Chunk, Deferred, Effect, Exit, FiberId, Inspectable, Option, type Scope, Stream } from "effect"
+import { type Chunk, Effect, Exit, Inspectable, Option, type Scope, Stream } from "effect"
 import { BodyCutOff } from "./BodyCutOff.js"
 import * as Content from "./Content.js"
 import { type AnyFiber, nowMillis, type OpenBodies, type Watched } from "./OpenBodies.js"
@@ -52,7 +52,7 @@ export abstract class HeldBody extends Inspectable.Class implements Watched {
   private cutOff: BodyCutOff | undefined = undefined
   private readonly announced: number
   /** The whole body, or the reading of it. */
-  private whole: Deferred.Deferred<Content.Content, HttpClientError.ResponseError> | undefined = undefined
+  private whole: Content.Reading<HttpClientError.ResponseError> | undefined = undefined
 
   constructor(
     readonly original: HttpClientResponse.HttpClientResponse,
@@ -73,10 +73,9 @@ export abstract class HeldBody extends Inspectable.Class implements Watched {
 
   /** Waits until the client knows that there is no body. */
   get ended(): Effect.Effect<void> {
-    const nothing = Deferred.unsafeMake<Content.Content, HttpClientError.ResponseError>(FiberId.none)
-    Deferred.unsafeDone(nothing, Exit.succeed(Content.ofText("")))
     return Effect.map(Effect.exit(this.original.text), () => {
-      this.whole = nothing
+      this.whole = new Content.Reading()
+      this.whole.ended(Exit.succeed(Content.ofText("")))
       this.end()
     })
   }
@@ -104,7 +103,7 @@ export abstract class HeldBody extends Inspectable.Class implements Watched {
   }
 
   /** Cuts the body off, or, if it is only unread, reads it into memory. */
-  readonly onDue = (now: number): Effect.Effect<void> => {
+  onDue(now: number): Effect.Effect<void> {
     if (now >= this.holds.deadlineMillis) return this.cut("deadline")
     if (now >= this.silentMillis) return this.cut("silent")
     this.dueMillis = Math.min(this.silentMillis, this.holds.deadlineMillis)
@@ -169,52 +168,50 @@ export abstract class HeldBody extends Inspectable.Class implements Watched {
     )
   }
 
-  /** Runs what reads the body to its end. */
-  private reading<A>(read: Read<A>, since: (now: number) => void): Read<A> {
-    return Effect.uninterruptibleMask((restore) =>
-      Effect.withFiberRuntime<A, HttpClientError.ResponseError>((fiber) => {
-        since(nowMillis(fiber))
-        return Effect.matchCauseEffect(restore(read), {
-          onSuccess: (value) => {
-            this.end()
-            return Exit.succeed(value)
-          },
-          onFailure: (cause) => {
-            const { wasCutOff } = this
-            return Effect.zipRight(this.cut("discarded"), wasCutOff ? Exit.fail(wasCutOff) : Exit.failCause(cause))
-          }
-        })
-      })
-    )
-  }
-
-  private readonly anew = (now: number): void => this.waiting(now)
-
   /** Reads with the client's own `quick`, where that is as good, else in chunks. */
   protected read(quick: () => Read<Content.Content>): Read<Content.Content> {
-    return this.readWhole(() => (this.announced <= smallBytes ? quick() : this.collected), this.anew)
+    return this.readWhole(() => (this.announced <= smallBytes ? quick() : this.collected))
   }
 
   /** The whole body, read in chunks. */
   private get content(): Read<Content.Content> {
-    return this.readWhole(() => this.collected, this.anew)
+    return this.readWhole(() => this.collected)
   }
 
-  /** Reads the body into memory, once; `since` says from when its silence counts. */
-  private readWhole(read: () => Read<Content.Content>, since: (now: number) => void): Read<Content.Content> {
-    return Effect.suspend(() => {
-      if (this.whole !== undefined) return Deferred.await(this.whole)
-      const { refusal } = this
-      if (refusal !== undefined) return Exit.fail(refusal)
-      const whole = Deferred.unsafeMake<Content.Content, HttpClientError.ResponseError>(FiberId.none)
-      this.whole = whole
-      return Effect.onExit(this.reading(read(), since), (exit) => {
-        // That its reader was interrupted is nothing to others.
-        const { wasCutOff } = this
-        Deferred.unsafeDone(whole, Exit.isInterrupted(exit) && wasCutOff ? Exit.fail(wasCutOff) : exit)
-        return Effect.void
+  /** Reads the body into memory, once; `since` says from when its silence counts, if not from now on. */
+  private readWhole(
+    read: () => Read<Content.Content>,
+    since: (now: number) => void = (now) => this.waiting(now)
+  ): Read<Content.Content> {
+    return Effect.uninterruptibleMask((restore) =>
+      Effect.withFiberRuntime<Content.Content, HttpClientError.ResponseError>((fiber) => {
+        if (this.whole !== undefined) return restore(this.whole.content)
+        const { refusal } = this
+        if (refusal !== undefined) return Exit.fail(refusal)
+        const whole = new Content.Reading<HttpClientError.ResponseError>()
+        this.whole = whole
+        since(nowMillis(fiber))
+        return Effect.matchCauseEffect(restore(Effect.suspend(read)), {
+          onSuccess: (content) => {
+            this.end()
+            return whole.ended(Exit.succeed(content))
+          },
+          onFailure: (cause) => {
+            const { wasCutOff } = this
+            const exit = wasCutOff ? Exit.fail(wasCutOff) : Exit.failCause(cause)
+            return Effect.zipRight(
+              this.cut("discarded"),
+              Effect.suspend(() => {
+                // That its reader was interrupted is nothing to others.
+                const told = Exit.isInterrupted(exit) ? this.wasCutOff : undefined
+                whole.ended(told ? Exit.fail(told) : exit)
+                return exit
+              })
+            )
+          }
+        })
       })
-    })
+    )
   }
 
   private get collected(): Read<Content.Content> {

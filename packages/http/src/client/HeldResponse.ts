@@ -16,9 +16,6 @@ import * as Content from "./Content.js"
 import { HeldBody, type Holdings, type Read } from "./HeldBody.js"
 
 export class HeldResponse extends HeldBody implements HttpClientResponse.HttpClientResponse {
-  readonly [HttpClientResponse.TypeId]: HttpClientResponse.TypeId = HttpClientResponse.TypeId
-  readonly [HttpIncomingMessage.TypeId]: HttpIncomingMessage.TypeId = HttpIncomingMessage.TypeId
-
   constructor(
     original: HttpClientResponse.HttpClientResponse,
     headers: Headers.Headers,
@@ -28,6 +25,12 @@ export class HeldResponse extends HeldBody implements HttpClientResponse.HttpCli
     super(original, headers, holds)
   }
 
+  get [HttpClientResponse.TypeId](): HttpClientResponse.TypeId {
+    return HttpClientResponse.TypeId
+  }
+  get [HttpIncomingMessage.TypeId](): HttpIncomingMessage.TypeId {
+    return HttpIncomingMessage.TypeId
+  }
   get request(): HttpClientRequest.HttpClientRequest {
     return this.original.request
   }

@@ -1,0 +1,45 @@
+/**
+ * What all calls through a standard policy share, and what a call is refused with before it begins.
+ */
+import { Deadline as Machine } from "@effect-resilience/machines"
+import { type Effect, Exit } from "effect"
+import type * as Bulkhead from "../Bulkhead.js"
+import type { Circuit, CircuitOpen } from "../Circuit.js"
+import type { Classifier } from "../Classifier.js"
+import { type DeadlineExceeded, inForce, missed } from "../Deadline.js"
+import { type AnyFiber, nowMillis } from "../FiberTime.js"
+import type { TimedOut } from "../Timeout.js"
+import type { Settings } from "./Options.js"
+import type { Told } from "./Told.js"
+
+/** What a standard policy can refuse or fail with by itself. */
+export type StandardError = CircuitOpen | Bulkhead.BulkheadFull | TimedOut | DeadlineExceeded
+
+/** What all calls through a policy share. */
+export interface Way {
+  readonly name: string
+  readonly of: Told
+  readonly settings: Settings
+  readonly classifier: Classifier
+  readonly circuit: Circuit | undefined
+  readonly permits: Bulkhead.Permits | undefined
+}
+
+/** What a call is refused with that begins now: its caller's budget has ended, or the circuit is open. */
+export const refused = (
+  way: Way,
+  fiber: AnyFiber,
+  outer: Machine.Deadline | undefined,
+  now: number
+): Effect.Effect<never, StandardError> | undefined =>
+  outer !== undefined && Machine.remainingMillis(outer, now) === 0
+    ? Exit.fail(missed(fiber, outer, "before-start", way.of))
+    : way.circuit?.refusing(fiber, now)
+
+/** As `refused`, or that the bulkhead is full. Where nobody refuses this does without the time. */
+export const refusedAtOnce = (way: Way, fiber: AnyFiber): Effect.Effect<never, StandardError> | undefined => {
+  const isFull = way.permits !== undefined && way.permits.isFull
+  if (!isFull && (way.circuit === undefined || way.circuit.isClosed)) return undefined
+  const refusal = refused(way, fiber, inForce(fiber), nowMillis(fiber))
+  return refusal === undefined && isFull ? way.permits?.refuse(fiber) : refusal
+}

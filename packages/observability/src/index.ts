@@ -1,0 +1,7 @@
+export * as AlertRules from "./AlertRules.js"
+export * as Drain from "./Drain.js"
+export * as Grafana from "./Grafana.js"
+export * as Health from "./Health.js"
+export * as MetricNames from "./MetricNames.js"
+export * as Prometheus from "./Prometheus.js"
+export * as ResilienceMetrics from "./ResilienceMetrics.js"

@@ -1,0 +1,106 @@
+/**
+ * Gauges, from what each live policy says of itself now. They are never set by transitions: an open circuit that nobody
+ * calls any more takes none, and would look open for ever.
+ */
+import { Bulkhead, CircuitBreaker, Keyed, Policy, PolicyRegistry } from "@effect-resilience/core"
+import { Effect, Option } from "effect"
+import type { Recorder } from "./Recorder.js"
+import { type Service, stateLabels } from "./Service.js"
+
+/** What is seen of the policies that count under one name. Filled in place: a Keyed may have very many. */
+interface Seen {
+  readonly circuits: Set<CircuitBreaker.State>
+  bulkhead: Bulkhead.Snapshot | undefined
+}
+
+const nothing = (): Seen => ({ circuits: new Set(), bulkhead: undefined })
+
+const together = (some: Bulkhead.Snapshot | undefined, one: Bulkhead.Snapshot): Bulkhead.Snapshot =>
+  some === undefined
+    ? one
+    : { active: some.active + one.active, queued: some.queued + one.queued, limit: some.limit + one.limit }
+
+/** As its callers meet it: a circuit that only observes refuses nobody. */
+const stateOf = (breaker: CircuitBreaker.CircuitBreaker): Effect.Effect<CircuitBreaker.State> =>
+  Effect.map(breaker.snapshot, ({ observed, state }) => (Option.isSome(observed) ? "Closed" : state))
+
+const parts = (policy: Policy.Policy<unknown>): ReadonlyArray<Policy.Policy<unknown>> => {
+  const inside = Policy.partsOf(policy)
+  return inside.length === 0 ? [policy] : inside.flatMap(parts)
+}
+
+const look = (policy: unknown, seen: Seen): Effect.Effect<void> => {
+  if (CircuitBreaker.isCircuitBreaker(policy)) {
+    return Effect.map(stateOf(policy), (state) => {
+      seen.circuits.add(state)
+    })
+  }
+  if (!Bulkhead.isBulkhead(policy)) return Effect.void
+  return Effect.map(policy.snapshot, (each) => {
+    seen.bulkhead = together(seen.bulkhead, each)
+  })
+}
+
+/** The worst first: what most deserves to be seen of several circuits under one name. */
+const worst: ReadonlyArray<CircuitBreaker.State> = ["Isolated", "Open", "HalfOpen", "Closed", "Disabled"]
+
+const numbers: Readonly<Record<CircuitBreaker.State, number>> = {
+  Closed: 0,
+  Disabled: 0,
+  Open: 1,
+  Isolated: 1,
+  HalfOpen: 2
+}
+
+const show = (service: Service, { bulkhead, circuits }: Seen): void => {
+  if (circuits.size > 0) {
+    const state = worst.find((each) => circuits.has(each)) ?? "Closed"
+    service.circuit.state(numbers[state])
+    for (const [label, set] of service.circuit.inState) set(label === stateLabels[state] ? 1 : 0)
+  }
+  if (bulkhead === undefined) return
+  service.bulkhead.active(bulkhead.active)
+  service.bulkhead.limit(bulkhead.limit)
+  service.bulkhead.queued(bulkhead.queued)
+}
+
+/** What a service looks like whose policies are gone. */
+const gone = ({ bulkhead, circuits }: Seen): Seen => ({
+  circuits: new Set(circuits.size > 0 ? ["Closed"] : []),
+  bulkhead: bulkhead && { active: 0, limit: 0, queued: 0 }
+})
+
+/** How long after a degraded answer its fallback counts as active. */
+const activeMillis = 60_000
+
+/** Sets all gauges to what is there now; `before` is what was seen the last time. */
+export const refresh = (
+  recorder: Recorder,
+  before: ReadonlyMap<Service, Seen>,
+  now: number
+): Effect.Effect<ReadonlyMap<Service, Seen>> =>
+  Effect.gen(function* () {
+    const seen = new Map<Service, Seen>()
+    const add = (service: Service, policy: unknown) => {
+      const known = seen.get(service) ?? nothing()
+      seen.set(service, known)
+      return look(policy, known)
+    }
+    for (const { name, policy } of yield* PolicyRegistry.entries) {
+      const service = recorder.services.admit(name)
+      if (!Keyed.isKeyed(policy)) yield* add(service, policy)
+      else {
+        for (const [, instance] of yield* policy.entries) {
+          const label = recorder.labelOf({ policy: instance.name, keyed: name })
+          for (const part of parts(instance)) yield* add(recorder.services.get(label), part)
+        }
+      }
+    }
+    recorder.countOpenings(now)
+    for (const [service, was] of before) if (!seen.has(service)) show(service, gone(was))
+    for (const [service, is] of seen) show(service, is)
+    for (const [, service] of recorder.services.entries) {
+      service.fallbackActive(now - service.lastFallback <= activeMillis ? 1 : 0)
+    }
+    return seen
+  })

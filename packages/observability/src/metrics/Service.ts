@@ -1,0 +1,131 @@
+/**
+ * The series of one service: all those that its policies may need stand at 0 from the beginning, because an alert on a
+ * ratio never fires on a counter that is not there.
+ */
+import type { CircuitBreaker, Fallback, Telemetry } from "@effect-resilience/core"
+import { metrics } from "../MetricNames.js"
+import { Bounded, series, type Series } from "./Series.js"
+
+/** The states of a circuit as labels. */
+export const stateLabels: Readonly<Record<CircuitBreaker.State, string>> = {
+  Closed: "closed",
+  Open: "open",
+  HalfOpen: "half_open",
+  Isolated: "isolated",
+  Disabled: "disabled"
+}
+
+const usual: ReadonlyArray<readonly [CircuitBreaker.State, CircuitBreaker.State]> = [
+  ["Closed", "Open"],
+  ["Open", "HalfOpen"],
+  ["HalfOpen", "Open"],
+  ["HalfOpen", "Closed"]
+]
+const events: ReadonlyArray<Telemetry.Event["_tag"]> = [
+  "RetryScheduled",
+  "RetriesExhausted",
+  "CallTimedOut",
+  "DeadlineMissed",
+  "CircuitChanged",
+  "CallRejected",
+  "FallbackServed",
+  "FallbackFailed"
+]
+const wheres: ReadonlyArray<Telemetry.DeadlineMissed["where"]> = ["before-start", "in-flight", "waiting"]
+const kinds: ReadonlyArray<Fallback.Kind> = ["stale", "alternate", "static", "empty", "queued"]
+
+/** The number of an attempt as a label. */
+export const attemptLabel = (attempt: number): string => (attempt >= 5 ? "5+" : `${attempt}`)
+
+/** Made and filled with these names at once. */
+const filled = <A>(most: number, names: ReadonlyArray<string>, make: (name: string) => A): Bounded<A> => {
+  const bounded = new Bounded(most, make)
+  for (const name of names) bounded.get(name)
+  return bounded
+}
+
+/** No label has more values than this but for services and endpoints. */
+const mostValues = 100
+
+/** What a circuit's series are. */
+export const circuitSeries = (service: string) => ({
+  calls: filled(10, ["success", "failure", "slow", "ignored", "not_permitted"], (outcome) =>
+    series(metrics.circuitCalls, service, outcome)
+  ),
+  trips: series(metrics.circuitTrips, service),
+  openSeconds: series(metrics.circuitOpenSeconds, service),
+  transitions: filled(
+    25,
+    usual.map(([from, to]) => `${from} ${to}`),
+    (change) => {
+      const [from = "", to = ""] = change
+        .split(" ")
+        .map((state) => Object.entries(stateLabels).find(([name]) => name === state)?.[1])
+      return series(metrics.circuitTransitions, service, from, to)
+    }
+  ),
+  state: series(metrics.circuitState, service),
+  inState: Object.values(stateLabels).map((label) => [label, series(metrics.circuitInState, service, label)] as const)
+})
+
+/** What a bulkhead's series are. */
+export const bulkheadSeries = (service: string) => ({
+  active: series(metrics.bulkheadActive, service),
+  limit: series(metrics.bulkheadLimit, service),
+  queued: series(metrics.bulkheadQueued, service),
+  rejected: series(metrics.bulkheadRejected, service)
+})
+
+const endpointSeries = (service: string, endpoint: string) => ({
+  timeouts: series(metrics.timeouts, service, endpoint),
+  byStatus: new Bounded(mostValues, (status) => ({
+    request: series(metrics.requestDuration, service, endpoint, status),
+    attempt: series(metrics.attemptDuration, service, endpoint, status)
+  }))
+})
+
+/** The series of a service; those of a circuit and a bulkhead are made for what has one. */
+export class Service {
+  private circuitOf: ReturnType<typeof circuitSeries> | undefined
+  private bulkheadOf: ReturnType<typeof bulkheadSeries> | undefined
+  private readonly byEndpoint: Bounded<ReturnType<typeof endpointSeries>>
+  readonly retries: Bounded<Series>
+  readonly fallbacks: Bounded<Series>
+  readonly fallbackActive: Series
+  readonly fallbackAge: Series
+  readonly deadlines: Bounded<Series>
+  readonly faults: Bounded<Series>
+  readonly events: Bounded<Series>
+  /** When a degraded answer was last given, in monotonic milliseconds. */
+  lastFallback = -Infinity
+
+  constructor(
+    readonly name: string,
+    mostEndpoints: number
+  ) {
+    this.byEndpoint = filled(mostEndpoints, [noOperation], (endpoint) => endpointSeries(name, endpoint))
+    const retried = ["2", "3", "4", "5+"].flatMap((attempt) => [`${attempt} success`, `${attempt} failure`])
+    this.retries = filled(8, retried, (retry) => series(metrics.retries, name, ...retry.split(" ")))
+    this.fallbacks = filled(mostValues, kinds, (kind) => series(metrics.fallbackInvocations, name, kind))
+    this.fallbackActive = series(metrics.fallbackActive, name)
+    this.fallbackAge = series(metrics.fallbackAge, name)
+    this.deadlines = filled(3, wheres, (where) => series(metrics.deadlineExceeded, name, where))
+    this.faults = new Bounded(mostValues, (kind) => series(metrics.chaosInjections, name, kind))
+    this.events = filled(50, events, (event) => series(metrics.events, name, event))
+  }
+
+  get circuit() {
+    return (this.circuitOf ??= circuitSeries(this.name))
+  }
+
+  get bulkhead() {
+    return (this.bulkheadOf ??= bulkheadSeries(this.name))
+  }
+
+  endpoint(operation: string | undefined) {
+    return this.byEndpoint.get(operation ?? noOperation)
+  }
+}
+
+/** The endpoint of calls whose policy was not told what they are for. */
+const noOperation = "all"

@@ -1,0 +1,1 @@
+export * as ResilientNodeServer from "./ResilientNodeServer.js"

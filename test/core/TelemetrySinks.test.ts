@@ -1,0 +1,249 @@
+import { Backoff, CircuitBreaker, Fallback, Outcome, Policy, Telemetry } from "@effect-resilience/core"
+import { describe, expect, it } from "@effect/vitest"
+import { Chunk, Data, Effect, Fiber, HashMap, Layer, Logger, LogLevel, Stream, TestClock, Tracer } from "effect"
+
+class Refused extends Data.TaggedError("Refused")<{ readonly authorization: string }> {
+  get [Outcome.OutcomeTypeId](): Outcome.Outcome {
+    return Outcome.failure({ transient: true })
+  }
+  override get message(): string {
+    return `GET /orders?token=${this.authorization}`
+  }
+}
+
+const fails = Effect.fail(new Refused({ authorization: "s3cret" }))
+
+/** What is logged, as level, event and policy; all of it as text. */
+const logged = () => {
+  const lines: Array<string> = []
+  const everything: Array<string> = []
+  const logger = Logger.make(({ annotations, logLevel, message }) => {
+    const said = Object.fromEntries(HashMap.toEntries(annotations))
+    lines.push(`${logLevel.label} ${String(said["event"])} ${String(said["policy"])}`)
+    everything.push(JSON.stringify([message, said]))
+  })
+  const layer = Layer.merge(Logger.replace(Logger.defaultLogger, logger), Logger.minimumLogLevel(LogLevel.Debug))
+  return { everything, layer, lines }
+}
+
+/** Fails, is repeated, fails, opens the circuit; is refused; each time a known answer is given. */
+const outage = Effect.gen(function* () {
+  const policy = yield* Policy.standard("payment", {
+    retry: { maxRetries: 1, backoff: Backoff.constant(0) },
+    circuitBreaker: { tripPolicy: CircuitBreaker.consecutive(1) }
+  })
+  const call = policy.protect(fails).pipe(
+    Fallback.primary,
+    Fallback.tier("known", { kind: "stale" }, () => Effect.succeed("known"))
+  )
+  yield* call
+  yield* call
+})
+
+describe("several sinks", () => {
+  it.scoped("hear the same, and only those that ask hear of every call", () =>
+    Effect.gen(function* () {
+      const all: Array<string> = []
+      const some: Array<string> = []
+      const sinks = Layer.mergeAll(
+        Telemetry.layer((event) => all.push(event._tag), { calls: true }),
+        Telemetry.layerLog,
+        Telemetry.layer((event) => some.push(event._tag))
+      )
+      yield* Effect.provide(outage, sinks)
+      expect(some).toEqual([
+        "RetryScheduled",
+        "RetriesExhausted",
+        "CircuitChanged",
+        "FallbackServed",
+        "CallRejected",
+        "FallbackServed"
+      ])
+      const ofCalls = ["AttemptSettled", "RetrySettled", "CallSettled"]
+      expect(all.filter((tag) => !ofCalls.includes(tag))).toEqual(some)
+      expect(all.filter((tag) => ofCalls.includes(tag))).toEqual([
+        "AttemptSettled",
+        "RetrySettled",
+        "CallSettled",
+        "CallSettled"
+      ])
+    })
+  )
+
+  it.scoped("do not take each other along: one that throws is alone in losing the event", () =>
+    Effect.gen(function* () {
+      let heard = 0
+      const broken = Telemetry.layer(() => {
+        throw new Error("full")
+      })
+      const sound = Telemetry.layer(() => heard++)
+      yield* Effect.provide(outage, Layer.merge(broken, sound))
+      expect(heard).toBe(6)
+    })
+  )
+})
+
+describe("every call", () => {
+  const settled = (self: (policy: Policy.Standard) => Effect.Effect<void, unknown>) =>
+    Effect.gen(function* () {
+      const events: Array<Telemetry.Event> = []
+      const policy = yield* Policy.standard("search", {
+        timeout: "1 second",
+        retry: "none",
+        bulkhead: { maxConcurrent: 1, maxQueue: 1, maxWait: "2 seconds" },
+        circuitBreaker: {
+          tripPolicy: CircuitBreaker.slow({ threshold: 1, slowerThan: "500 millis", window: CircuitBreaker.count(100) })
+        }
+      })
+      const hearing = Telemetry.layer((event) => events.push(event), { calls: true })
+      const fiber = yield* Effect.fork(Effect.provide(self(policy.with({ operation: "find" })), hearing))
+      yield* TestClock.adjust("1 minute")
+      yield* Fiber.join(fiber)
+      return events.flatMap((event) =>
+        event._tag === "CallSettled"
+          ? [[event.operation, event.status, event.counted, event.duration, event.attempts, event.lastAttempt]]
+          : []
+      )
+    })
+
+  it.scoped("is told once: succeeded, slow, timed out, cancelled, refused, and how long it waited", () =>
+    Effect.gen(function* () {
+      const all = yield* settled((policy) =>
+        Effect.gen(function* () {
+          yield* policy.protect(Effect.void)
+          yield* policy.protect(Effect.sleep("600 millis"))
+          yield* Effect.exit(policy.protect(Effect.never))
+          const running = yield* Effect.fork(policy.protect(Effect.sleep("100 millis")))
+          yield* Effect.yieldNow()
+          const waiting = yield* Effect.fork(policy.protect(Effect.sleep("100 millis")))
+          yield* Effect.yieldNow()
+          yield* Effect.exit(policy.protect(Effect.void))
+          yield* Fiber.join(running)
+          yield* Effect.sleep("10 millis")
+          yield* Fiber.interrupt(waiting)
+        })
+      )
+      expect(all).toEqual([
+        ["find", "ok", "success", 0, 1, 0],
+        ["find", "ok", "slow", 600, 1, 600],
+        ["find", "timeout", "failure", 1000, 1, 1000],
+        ["find", "rejected", undefined, 0, 0, 0],
+        ["find", "ok", "success", 100, 1, 100],
+        ["find", "cancelled", "ignored", 110, 1, 10]
+      ])
+    })
+  )
+})
+
+/** Calls and subscriptions that nothing else in the process is heard by. */
+const alone = Effect.provide(Telemetry.layer(() => undefined))
+
+describe("a subscription", () => {
+  const many = (count: number) =>
+    Effect.gen(function* () {
+      const policy = yield* Policy.standard("many", { retry: "none" })
+      yield* Effect.forEach(Array.from({ length: count }), () => policy.protect(Effect.void), { discard: true })
+    })
+
+  it.scoped("that nobody reads keeps the last, counts what it dropped, and stops nobody", () =>
+    Effect.gen(function* () {
+      const stuck = yield* Telemetry.subscribe({ capacity: 8, calls: true })
+      const quick = yield* Telemetry.subscribe({ capacity: 10_000, calls: true })
+      yield* many(1000)
+      expect(yield* stuck.counts).toEqual({ published: 1000, received: 0, dropped: 992, waiting: 8 })
+      const taken = yield* Stream.runCollect(Stream.take(quick.stream, 1000))
+      expect(Chunk.size(taken)).toBe(1000)
+      expect(yield* quick.counts).toEqual({ published: 1000, received: 1000, dropped: 0, waiting: 0 })
+      const rest = yield* Stream.runCollect(Stream.take(stuck.stream, 8))
+      expect(Chunk.toReadonlyArray(rest)).toEqual(Chunk.toReadonlyArray(Chunk.takeRight(taken, 8)))
+      expect(yield* stuck.counts).toEqual({ published: 1000, received: 8, dropped: 992, waiting: 0 })
+    }).pipe(alone)
+  )
+
+  it.scoped("is woken by what comes, and hears nothing after its end", () =>
+    Effect.gen(function* () {
+      const heard = yield* Telemetry.subscribe({ calls: true })
+      const reader = yield* Effect.fork(Stream.runCollect(Stream.take(heard.stream, 3)))
+      yield* Effect.yieldNow()
+      yield* many(3)
+      expect(Chunk.size(yield* Fiber.join(reader))).toBe(3)
+      const subscription = yield* Effect.scoped(Telemetry.subscribe({ calls: true }))
+      yield* many(1)
+      expect((yield* subscription.counts).published).toBe(0)
+    }).pipe(alone)
+  )
+})
+
+describe("the log", () => {
+  it.scoped("has a line for each transition and exhausted retry, and sums up what there are thousands of", () =>
+    Effect.gen(function* () {
+      const { everything, layer, lines } = logged()
+      const program = Effect.zipRight(outage, TestClock.adjust("10 seconds"))
+      yield* Effect.provide(program, Telemetry.layerLog.pipe(Layer.provideMerge(layer)))
+      expect(lines).toEqual([
+        "DEBUG RetryScheduled payment",
+        "WARN RetriesExhausted payment",
+        "ERROR CircuitChanged payment",
+        "DEBUG FallbackServed fallback",
+        "DEBUG CallRejected payment",
+        "DEBUG FallbackServed payment",
+        "INFO Summary fallback",
+        "WARN Summary payment"
+      ])
+      expect(everything.join("\n")).toContain('"lastError":"Refused"')
+      expect(everything.join("\n")).not.toMatch(/s3cret|token/)
+    })
+  )
+
+  it.scoped("of what has not been summed up yet is written when its Layer ends", () =>
+    Effect.gen(function* () {
+      const { layer, lines } = logged()
+      yield* Effect.provide(outage, Telemetry.layerLog.pipe(Layer.provideMerge(layer)))
+      expect(lines).toContain("WARN Summary payment")
+    })
+  )
+})
+
+describe("spans", () => {
+  it.scoped("get what happens inside them as events, with attributes, and nothing of an error", () =>
+    Effect.gen(function* () {
+      const events: Array<readonly [string, unknown]> = []
+      const attributes = new Map<string, unknown>()
+      const tracer = Tracer.make({
+        context: (f) => f(),
+        span: (name, parent, context, links, startTime, kind) => ({
+          _tag: "Span",
+          name,
+          spanId: "1",
+          traceId: "1",
+          parent,
+          context,
+          status: { _tag: "Started", startTime },
+          attributes,
+          links,
+          sampled: true,
+          kind,
+          end: () => undefined,
+          attribute: (key, value) => attributes.set(key, value),
+          event: (event, _, fields) => events.push([event, fields]),
+          addLinks: () => undefined
+        })
+      })
+      yield* outage.pipe(Effect.withSpan("checkout"), Effect.withTracer(tracer), Effect.provide(Telemetry.layerSpans))
+      expect(events.map(([name]) => name)).toEqual([
+        "RetryScheduled",
+        "RetriesExhausted",
+        "CircuitChanged",
+        "FallbackServed",
+        "CallRejected",
+        "FallbackServed"
+      ])
+      expect(attributes.get("circuitbreaker.name")).toBe("payment")
+      expect(attributes.get("circuitbreaker.state")).toBe("Open")
+      expect(attributes.get("retry.attempt")).toBe(2)
+      expect(JSON.stringify(events) + JSON.stringify([...attributes])).not.toMatch(/s3cret|token/)
+      // Outside of any span there is nowhere to put them.
+      yield* Effect.provide(outage, Telemetry.layerSpans)
+    })
+  )
+})
