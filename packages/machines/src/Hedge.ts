@@ -23,16 +23,15 @@ export type Decision = "Start" | "Wait" | "Fail"
 export const initial: State = { started: 1, running: 1 }
 
 /** Whether another copy may be begun at all. */
-export const hasMore = (maxHedges: number, state: State): boolean => state.started <= maxHedges
-
-const next = (maxHedges: number, { running, started }: State, mayHedge: boolean): readonly [Decision, State] =>
-  mayHedge && started <= maxHedges
-    ? ["Start", { started: started + 1, running: running + 1 }]
-    : [running > 0 ? "Wait" : "Fail", { started, running }]
+export const hasMore = (maxHedges: number, { started }: State): boolean => started <= maxHedges
 
 /** The delay has passed without an answer. */
-export const elapsed = (maxHedges: number, state: State, mayHedge: boolean): readonly [Decision, State] =>
-  next(maxHedges, state, mayHedge)
+export const elapsed = (maxHedges: number, state: State, mayHedge: boolean): readonly [Decision, State] => {
+  if (mayHedge && hasMore(maxHedges, state)) {
+    return ["Start", { started: state.started + 1, running: state.running + 1 }]
+  }
+  return [state.running > 0 ? "Wait" : "Fail", state]
+}
 
 /** A copy has failed. */
 export const failed = (
@@ -42,5 +41,5 @@ export const failed = (
   mayHedge: boolean
 ): readonly [Decision, State] => {
   const left = { started: state.started, running: state.running - 1 }
-  return fatal ? ["Fail", left] : next(maxHedges, left, mayHedge)
+  return fatal ? ["Fail", left] : elapsed(maxHedges, left, mayHedge)
 }

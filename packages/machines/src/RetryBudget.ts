@@ -26,9 +26,9 @@ export interface RatioConfig {
 /** Retries out of a bucket that successes fill. */
 export interface TokensConfig {
   readonly _tag: "Tokens"
-  /** What the bucket holds, at most and at first, >= 0. */
+  /** What the bucket holds, at most and at first, a whole number >= 0. */
   readonly capacity: number
-  /** What a retry takes, > 0. */
+  /** What a retry takes, a whole number >= 1. */
   readonly cost: number
 }
 
@@ -51,16 +51,18 @@ export type State = Ratio | Tokens
 
 const steps = 10
 
+// Both windows are told times in tenths of a millisecond: a tenth of `ttlMillis` need not be a whole number of
+// milliseconds, and a rounded one would let a retry go before its time.
 const callsWindow = ({ ttlMillis }: RatioConfig): Window.Config => ({
   _tag: "Time",
-  spanMillis: ttlMillis,
+  spanMillis: ttlMillis * steps,
   buckets: steps
 })
 
 /** One step longer than the calls', so that no retry leaves while it is younger than `ttlMillis`. */
 const retriesWindow = ({ ttlMillis }: RatioConfig): Window.Config => ({
   _tag: "Time",
-  spanMillis: (ttlMillis * (steps + 1)) / steps,
+  spanMillis: ttlMillis * (steps + 1),
   buckets: steps + 1
 })
 
@@ -81,15 +83,15 @@ const allowed = ({ minPerSecond, ratio, ttlMillis }: RatioConfig, calls: number)
 /** A call was begun; its retries are not calls. */
 export const called = (config: Config, state: State, nowMillis: number): State =>
   config._tag === "Ratio" && state._tag === "Ratio"
-    ? { ...state, calls: Window.add(callsWindow(config), state.calls, false, nowMillis) }
+    ? { ...state, calls: Window.add(callsWindow(config), state.calls, false, nowMillis * steps) }
     : state
 
 /** How many retries there may still be, one after the other, without another call. */
 export const available = (config: Config, state: State, nowMillis: number): number => {
   if (config._tag === "Tokens" && state._tag === "Tokens") return Math.floor(state.tokens / config.cost)
   if (config._tag !== "Ratio" || state._tag !== "Ratio") return mismatch(config, state)
-  const { calls } = Window.advance(callsWindow(config), state.calls, nowMillis)
-  const retries = Window.advance(retriesWindow(config), state.retries, nowMillis).calls
+  const { calls } = Window.advance(callsWindow(config), state.calls, nowMillis * steps)
+  const retries = Window.advance(retriesWindow(config), state.retries, nowMillis * steps).calls
   return Math.max(0, allowed(config, calls) - retries)
 }
 
@@ -100,7 +102,7 @@ export const withdraw = (config: Config, state: State, nowMillis: number): reado
     return [true, { _tag: "Tokens", tokens: state.tokens - config.cost }]
   }
   if (config._tag !== "Ratio" || state._tag !== "Ratio") return mismatch(config, state)
-  return [true, { ...state, retries: Window.add(retriesWindow(config), state.retries, false, nowMillis) }]
+  return [true, { ...state, retries: Window.add(retriesWindow(config), state.retries, false, nowMillis * steps) }]
 }
 
 /** A call succeeded, at the first attempt or after it was repeated. */
@@ -114,6 +116,6 @@ export const remainingRatio = (config: Config, state: State, nowMillis: number):
   if (config._tag === "Tokens" && state._tag === "Tokens")
     return config.capacity === 0 ? 0 : state.tokens / config.capacity
   if (config._tag !== "Ratio" || state._tag !== "Ratio") return mismatch(config, state)
-  const most = allowed(config, Window.advance(callsWindow(config), state.calls, nowMillis).calls)
+  const most = allowed(config, Window.advance(callsWindow(config), state.calls, nowMillis * steps).calls)
   return most === 0 ? 0 : available(config, state, nowMillis) / most
 }
