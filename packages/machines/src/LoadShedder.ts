@@ -62,6 +62,8 @@ interface Line {
   readonly waiters: ReadonlyArray<Waiter>
   /** Since when somebody waits. */
   readonly sinceMillis: number
+  /** Nobody's deadline comes before this. */
+  readonly earliestMillis: number
 }
 
 /** A stretch of time in which requests were refused. */
@@ -103,7 +105,7 @@ export interface Outcome {
   readonly refused: ReadonlyArray<Refusal>
 }
 
-const noLine: Line = { waiters: [], sinceMillis: 0 }
+const noLine: Line = { waiters: [], sinceMillis: 0, earliestMillis: Infinity }
 const nobody: ReadonlyArray<never> = []
 
 /** Nobody runs and nobody waits; `limit` (>= 1) may run at a time. */
@@ -164,7 +166,7 @@ const changed = (
 }
 
 const replaced = (line: Line, waiters: ReadonlyArray<Waiter>): Line =>
-  waiters.length === 0 ? noLine : { waiters, sinceMillis: line.sinceMillis }
+  waiters.length === 0 ? noLine : { waiters, sinceMillis: line.sinceMillis, earliestMillis: line.earliestMillis }
 
 /** Why one who waits must go by now; undefined if it may wait on. */
 const overdue = (config: Config, state: State, line: Line, waiter: Waiter, nowMillis: number): Reason | undefined => {
@@ -174,25 +176,31 @@ const overdue = (config: Config, state: State, line: Line, waiter: Waiter, nowMi
   return nowMillis - waiter.sinceMillis - state.delayMillis >= mostMillis ? "Waited" : undefined
 }
 
+/** Whether somebody may have to go. The oldest is the first who has waited too long. */
+const isDue = (config: Config, state: State, line: Line, nowMillis: number): boolean => {
+  const oldest = line.waiters[0]
+  if (oldest === undefined) return false
+  return nowMillis > line.earliestMillis || overdue(config, state, line, oldest, nowMillis) !== undefined
+}
+
 /** Sends away who has waited too long or could not end in time. To be asked from time to time while anybody waits. */
 export const sweep = (
   config: Config,
   state: State,
   nowMillis: number
 ): readonly [refused: ReadonlyArray<Refusal>, State] => {
-  if (state.lines.every(({ waiters }) => waiters.length === 0)) return [nobody, state]
+  if (!state.lines.some((line) => isDue(config, state, line, nowMillis))) return [nobody, state]
   const leaving: Array<readonly [Request, Reason]> = []
   const lines = state.lines.map((line) => {
-    const kept = line.waiters.filter((waiter) => {
+    const waiters = line.waiters.filter((waiter) => {
       const reason = overdue(config, state, line, waiter, nowMillis)
       if (reason !== undefined) leaving.push([waiter, reason])
       return reason === undefined
     })
-    return kept.length === line.waiters.length ? line : replaced(line, kept)
+    const earliestMillis = waiters.reduce((earliest, { latestMillis }) => Math.min(earliest, latestMillis), Infinity)
+    return waiters.length === 0 ? noLine : { waiters, sinceMillis: line.sinceMillis, earliestMillis }
   })
-  return leaving.length === 0
-    ? [nobody, state]
-    : changed(config, state, { lines, running: state.running }, leaving, nowMillis)
+  return changed(config, state, { lines, running: state.running }, leaving, nowMillis)
 }
 
 /** Lets in as many of those who wait as there is room for, after those who must have gone. */
@@ -253,12 +261,15 @@ export const arrive = (
   const [displaced, lines] = isFull ? displace(state.lines) : [undefined, state.lines]
   const rank = rankOf(request.class)
   const line = lines[rank] ?? noLine
-  const sinceMillis = line.waiters.length === 0 ? nowMillis : line.sinceMillis
-  const waiters = [...line.waiters, { ...request, sinceMillis: nowMillis }]
+  const longer: Line = {
+    waiters: [...line.waiters, { ...request, sinceMillis: nowMillis }],
+    sinceMillis: line.waiters.length === 0 ? nowMillis : line.sinceMillis,
+    earliestMillis: Math.min(line.earliestMillis, request.latestMillis)
+  }
   const [refused, next] = changed(
     config,
     state,
-    { lines: lines.with(rank, { waiters, sinceMillis }), running: state.running },
+    { lines: lines.with(rank, longer), running: state.running },
     displaced === undefined ? [] : [[displaced, "Displaced"]],
     nowMillis
   )
