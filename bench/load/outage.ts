@@ -22,7 +22,7 @@ const capacity = 1000
 const clients = 20
 const warmUpMillis = 60_000
 const stopMillis = 5_000
-export const backWithinMillis = 10_000
+const backWithinMillis = 10_000
 const restMillis = 90_000
 
 const backoff = { baseMillis: 100, capMillis: 2_000, factor: 2 }

@@ -124,9 +124,10 @@ const windowWait = (
 ): number => {
   const { limit, windowMillis } = config
   const own = Math.min(cost, limit)
-  let { before, index, present } = rolled(config, state, nowMillis)
+  const now = rolled(config, state, nowMillis)
+  let { before, present } = now
   let line = ahead + cost - own
-  let beginsIn = -elapsedIn(config, index, nowMillis)
+  let beginsIn = -elapsedIn(config, now.index, nowMillis)
   for (;;) {
     const room = limit - present - line - own
     const free = room < 0 ? windowMillis : freeAt(config, before, room)
