@@ -93,8 +93,7 @@ describe("knee", () => {
     const before = trial.state
     trial.call(2, 20)
     expect(trial.state).toBe(before)
-    trial.nowMillis += 10
-    expect(trial.call(10, 20).state).not.toBe(before)
+    expect(trial.call(2, 20).state).not.toBe(before)
   })
 
   it("grows by the headroom and two while calls take no longer than alone", () => {
@@ -122,6 +121,9 @@ describe("knee", () => {
     expect(trial.round(500, 15).limit).toBe(20)
     expect(trial.baseline).toBe(100)
     expect(trial.round(100, 16).limit).toBe(26)
+    expect(trial.round(100).limit).toBe(33.2)
+    expect(trial.round(100, 26).limit).toBe(33.2)
+    expect(trial.round(100, 27).limit).toBeGreaterThan(40)
   })
 
   it("stays between its least and its most", () => {
@@ -176,6 +178,11 @@ describe("knee", () => {
     expect(after(4)).toBeCloseTo(26 * 0.75, 3)
     expect(after(1)).toBe(13)
     expect(after(25)).toBeCloseTo(33.2, 3)
+    expect(new Trial().round(100, 20, 25).held.dropBaseline).toBe(0)
+  })
+
+  it("averages successes alone", () => {
+    expect(new Trial().round(100, 15, 5).baseline).toBe(100)
   })
 
   it("does not shrink for what is dropped whatever the limit, and forgets that", () => {
