@@ -1,0 +1,199 @@
+/**
+ * How much may happen in a span of time, for one key. Two algorithms.
+ *
+ * `TokenBucket`: `limit` permits in every `windowMillis`, in a steady trickle, of which up to `burst` can be saved up (the
+ * generic cell rate algorithm). Nothing refills it: what is used is known for one moment, and less by every later one.
+ * After a deficit nothing overshoots. Over any span it admits at most burst + limit * span / window: with `burst: limit` up
+ * to twice the limit in one window.
+ *
+ * `SlidingWindow`: at most `limit` in every whole window, whole as counted from time 0; of the window before, the share
+ * that still lies in the span that ends now counts as well, as if its calls had been spread evenly. Where they all came at
+ * its end, a span across both can hold nearly twice the limit.
+ *
+ * Times are whole milliseconds; limits, bursts and costs are whole numbers. As long as `windowMillis` times the limit or
+ * the burst stays below 2^53 the arithmetic is exact, whatever the time. A clock that goes back admits nothing that it would not have admitted had it stood still.
+ *
+ * Sources: ITU-T I.371 (the generic cell rate algorithm); Cloudflare, "How we built rate limiting capable of scaling to
+ * millions of domains", 2017 (the sliding window of two counts).
+ */
+
+/** A steady rate with room for bursts. */
+export interface TokenBucketConfig {
+  readonly _tag: "TokenBucket"
+  /** How many permits come in a window, >= 1. */
+  readonly limit: number
+  /** In milliseconds, >= 1. */
+  readonly windowMillis: number
+  /** How many permits can be saved up, >= 1. */
+  readonly burst: number
+}
+
+/** A quota for each window. */
+export interface SlidingWindowConfig {
+  readonly _tag: "SlidingWindow"
+  /** How many permits there are in a window, >= 1. */
+  readonly limit: number
+  /** In milliseconds, >= 1. */
+  readonly windowMillis: number
+}
+
+/** Which algorithm, and its numbers. */
+export type Config = TokenBucketConfig | SlidingWindowConfig
+
+interface TokenBucket {
+  readonly _tag: "TokenBucket"
+  /** What was missing in the bucket at `atMillis`, in permits times `windowMillis`: of those `limit` come back in every millisecond. */
+  readonly missing: number
+  readonly atMillis: number
+}
+
+interface SlidingWindow {
+  readonly _tag: "SlidingWindow"
+  /** The number of the present window since time 0. */
+  readonly index: number
+  readonly present: number
+  readonly before: number
+}
+
+/** What one key has used; of use only with the config that it was made of. */
+export type State = TokenBucket | SlidingWindow
+
+/** What is left for a key. */
+export interface Standing {
+  /** How many permits could be taken now. */
+  readonly remaining: number
+  /** In how many milliseconds nothing that was taken counts any more, if nothing else is. */
+  readonly resetAfterMillis: number
+}
+
+/** What becomes of a call, and what is left after it. */
+export interface Decision extends Standing {
+  readonly admitted: boolean
+  /** In how many milliseconds the same call would be admitted; 0 if it is now. */
+  readonly retryAfterMillis: number
+}
+
+const mismatch = (config: Config, state: State): never => {
+  throw new TypeError(`the state of a ${state._tag} was used with the config of a ${config._tag}`)
+}
+
+/** A key that has used nothing. */
+export const initial = (config: Config): State =>
+  config._tag === "TokenBucket"
+    ? { _tag: "TokenBucket", missing: 0, atMillis: 0 }
+    : { _tag: "SlidingWindow", index: 0, present: 0, before: 0 }
+
+/** The most that one call can ever take. */
+export const largestCost = (config: Config): number => (config._tag === "TokenBucket" ? config.burst : config.limit)
+
+const refilled = (config: TokenBucketConfig, state: TokenBucket, nowMillis: number): TokenBucket =>
+  nowMillis <= state.atMillis
+    ? state
+    : {
+        _tag: "TokenBucket",
+        missing: Math.max(0, state.missing - (nowMillis - state.atMillis) * config.limit),
+        atMillis: nowMillis
+      }
+
+const rolled = (config: SlidingWindowConfig, state: SlidingWindow, nowMillis: number): SlidingWindow => {
+  const index = Math.floor(nowMillis / config.windowMillis)
+  if (index <= state.index) return state
+  return { _tag: "SlidingWindow", index, present: 0, before: index === state.index + 1 ? state.present : 0 }
+}
+
+/** How far `nowMillis` is into the present window; at its beginning, if it lies before it. */
+const elapsedIn = ({ windowMillis }: SlidingWindowConfig, index: number, nowMillis: number): number =>
+  Math.max(0, nowMillis - index * windowMillis)
+
+/** The first millisecond of a window at which no more than `room` of the `before` in the window before count. */
+const freeAt = ({ windowMillis }: SlidingWindowConfig, before: number, room: number): number =>
+  before <= room ? 0 : windowMillis - Math.floor((room * windowMillis) / before)
+
+const bucketWait = (config: TokenBucketConfig, state: TokenBucket, cost: number, nowMillis: number): number => {
+  const { missing } = refilled(config, state, nowMillis)
+  return Math.max(0, Math.ceil((missing + (cost - config.burst) * config.windowMillis) / config.limit))
+}
+
+/** Goes from window to window: those ahead take what each has until its last millisecond, the call what is left after. */
+const windowWait = (
+  config: SlidingWindowConfig,
+  state: SlidingWindow,
+  cost: number,
+  ahead: number,
+  nowMillis: number
+): number => {
+  const { limit, windowMillis } = config
+  const own = Math.min(cost, limit)
+  const now = rolled(config, state, nowMillis)
+  let { before, present } = now
+  let line = ahead + cost - own
+  let beginsIn = -elapsedIn(config, now.index, nowMillis)
+  for (;;) {
+    const room = limit - present - line - own
+    const free = room < 0 ? windowMillis : freeAt(config, before, room)
+    if (free < windowMillis) return Math.max(0, beginsIn + free)
+    const served = Math.min(line, limit - present - Math.ceil(before / windowMillis))
+    line -= served
+    before = present + served
+    present = 0
+    beginsIn += windowMillis
+  }
+}
+
+/**
+ * In how many milliseconds `cost` permits can be taken, once those who are in line before have taken theirs, `ahead` (>= 0)
+ * in all, one by one and each as soon as possible; 0 is now. Of a cost above `largestCost` the rest counts as ahead. Where
+ * those ahead want several at a time, a sliding window may not be filled to its end, and it takes longer.
+ */
+export const waitMillis = (config: Config, state: State, cost: number, nowMillis: number, ahead = 0): number => {
+  if (config._tag === "TokenBucket" && state._tag === "TokenBucket") {
+    return bucketWait(config, state, ahead + cost, nowMillis)
+  }
+  if (config._tag === "SlidingWindow" && state._tag === "SlidingWindow") {
+    return windowWait(config, state, cost, ahead, nowMillis)
+  }
+  return mismatch(config, state)
+}
+
+/** What is left for the key. */
+export const standing = (config: Config, state: State, nowMillis: number): Standing => {
+  if (config._tag === "TokenBucket" && state._tag === "TokenBucket") {
+    const { missing } = refilled(config, state, nowMillis)
+    return {
+      remaining: config.burst - Math.ceil(missing / config.windowMillis),
+      resetAfterMillis: Math.ceil(missing / config.limit)
+    }
+  }
+  if (config._tag !== "SlidingWindow" || state._tag !== "SlidingWindow") return mismatch(config, state)
+  const { before, index, present } = rolled(config, state, nowMillis)
+  const elapsed = elapsedIn(config, index, nowMillis)
+  const counted = Math.ceil((before * (config.windowMillis - elapsed)) / config.windowMillis)
+  const windows = present > 0 ? 2 : before > 0 ? 1 : 0
+  return {
+    remaining: Math.max(0, config.limit - present - counted),
+    resetAfterMillis: Math.max(0, windows * config.windowMillis - elapsed)
+  }
+}
+
+const taken = (config: Config, state: State, cost: number, nowMillis: number): State => {
+  if (config._tag === "TokenBucket" && state._tag === "TokenBucket") {
+    const { atMillis, missing } = refilled(config, state, nowMillis)
+    return { _tag: "TokenBucket", missing: missing + cost * config.windowMillis, atMillis }
+  }
+  if (config._tag !== "SlidingWindow" || state._tag !== "SlidingWindow") return mismatch(config, state)
+  const { before, index, present } = rolled(config, state, nowMillis)
+  return { _tag: "SlidingWindow", index, present: present + cost, before }
+}
+
+/** A call that wants `cost` permits, 1 to `largestCost`. */
+export const take = (config: Config, state: State, cost: number, nowMillis: number): readonly [Decision, State] => {
+  const retryAfterMillis = waitMillis(config, state, cost, nowMillis)
+  const admitted = retryAfterMillis === 0
+  const next = admitted ? taken(config, state, cost, nowMillis) : state
+  const { remaining, resetAfterMillis } = standing(config, next, nowMillis)
+  return [{ admitted, remaining, resetAfterMillis, retryAfterMillis }, next]
+}
+
+/** Whether the key may be forgotten: it is as if it had never been used. */
+export const isFresh = (config: Config, state: State, nowMillis: number): boolean =>
+  standing(config, state, nowMillis).resetAfterMillis === 0
