@@ -1,5 +1,14 @@
 /** One of every kind of policy, none of which has a reason to refuse anything, and compositions of them. */
-import { Backoff, Bulkhead, CircuitBreaker, Deadline, Policy, Retry, Timeout } from "@effect-resilience/core"
+import {
+  Backoff,
+  Bulkhead,
+  CircuitBreaker,
+  Deadline,
+  Policy,
+  Retry,
+  RetryBudget,
+  Timeout
+} from "@effect-resilience/core"
 import { Effect, type Scope } from "effect"
 
 const breaker = CircuitBreaker.make("p", { tripPolicy: CircuitBreaker.consecutive(100) })
@@ -22,6 +31,10 @@ export const everyPolicy: Readonly<Record<string, Making>> = {
   "a bulkhead with a line": line,
   "a retry": retry,
   "a retry that never repeats": Retry.make("p", { maxRetries: 0 }),
+  "a retry with a budget": Effect.flatMap(RetryBudget.make("p"), (budget) => Retry.make("p", { budget })),
+  "a retry with an empty budget": Effect.flatMap(RetryBudget.make("p", { ratio: 0, minPerSecond: 0 }), (budget) =>
+    Retry.make("p", { budget })
+  ),
   "a timeout": timeout,
   "a timeout that disconnects": Timeout.make("p", { duration: "1 hour", mode: "disconnect" }),
   "a deadline": Deadline.make("p", "1 hour"),

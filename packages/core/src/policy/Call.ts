@@ -145,6 +145,7 @@ class Call<A, E, R> implements Limit<TimedOut | DeadlineExceeded>, Teller {
 
   private firstAttempt(now: number): Effect.Effect<A, E | StandardError, R> {
     const { self, restored } = this.of
+    this.way.budget?.called(now)
     const attempt = this.attempt(now, true)
     return Effect.matchCauseEffect(attempt === self ? restored : this.restore(attempt), {
       onSuccess: (value) => this.attempted(Exit.succeed(value)),
@@ -189,14 +190,14 @@ class Call<A, E, R> implements Limit<TimedOut | DeadlineExceeded>, Teller {
 
   /** Makes the call again, as long as that is worth it. */
   private repeated(exit: Exit.Exit<A, E | StandardError>): Effect.Effect<A, E | StandardError, R> {
-    const { circuit, classifier, of, settings } = this.way
-    if (settings.retry === undefined || (exit._tag === "Success" && classifier.isDefault)) return this.conclude(exit)
+    const { budget, circuit, classifier, of, settings } = this.way
+    if (settings.retry === undefined || (exit._tag === "Success" && classifier.isDefault)) return this.atOnce(exit)
     // Most are not worth repeating: asked before a plan is made of how.
     const first = exit._tag === "Success" ? classifier.judge(this.fiber, exit) : undefined
-    if (first?.exit === exit && !Outcome.isTransient(first.outcome)) return this.conclude(exit)
+    if (first?.exit === exit && !Outcome.isTransient(first.outcome)) return this.atOnce(exit)
     const { permit } = this
     const mayRepeat = () => circuit === undefined || permit === undefined || circuit.mayRepeat(permit)
-    const plan = Retry.plan<A, E | StandardError>(of, settings.retry, classifier, mayRepeat)
+    const plan = Retry.plan<A, E | StandardError>(of, settings.retry, classifier, mayRepeat, budget)
     const judge: typeof plan.judge = (fiber, answer) => {
       this.lastedMillis = nowMillis(fiber) - this.startedMillis
       this.before = answer
@@ -214,6 +215,12 @@ class Call<A, E, R> implements Limit<TimedOut | DeadlineExceeded>, Teller {
       this.lastedMillis ??= nowMillis(this.fiber) - this.startedMillis
       return this.conclude(last)
     })
+  }
+
+  /** The first attempt was the only one. */
+  private atOnce(exit: Exit.Exit<A, E | StandardError>): Effect.Effect<A, E | StandardError, R> {
+    if (exit._tag === "Success") this.way.budget?.succeeded(false)
+    return this.conclude(exit)
   }
 
   /** All attempts have been made: the budget is no longer published. */

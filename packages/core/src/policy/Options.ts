@@ -1,12 +1,14 @@
 /**
  * The options of `Policy.standard`, their defaults and their checks.
  */
+import type { RetryBudget as Machine } from "@effect-resilience/machines"
 import { Duration, Either } from "effect"
 import * as Bulkhead from "../Bulkhead.js"
 import * as CircuitOptions from "../CircuitOptions.js"
 import { type Checked, every, map, spanOrNone, valid } from "../InvalidOptions.js"
 import type * as Outcome from "../Outcome.js"
 import * as Retry from "../Retry.js"
+import * as RetryBudget from "../RetryBudget.js"
 
 /** The pool of connections or sockets that the calls draw from, for `explain`. */
 export interface Pool {
@@ -26,6 +28,11 @@ export interface StandardOptions {
   readonly timeout?: Duration.DurationInput | "none" | undefined
   /** Default 2 retries with full jitter, base 100 ms, cap 2 seconds. */
   readonly retry?: Retry.Options | "none" | undefined
+  /**
+   * What retries are paid from: options for one of the policy's own, or one that it shares with others. Default
+   * `RetryBudget.make`'s: in any 10 seconds, 0.2 of the calls and 1 a second.
+   */
+  readonly retryBudget?: RetryBudget.Options | RetryBudget.RetryBudget | "none" | undefined
   /** Default a rate of 0.5 over 30 seconds with at least 20 calls, open for 30 seconds. */
   readonly circuitBreaker?: CircuitOptions.Options | "none" | undefined
   /** Default 50 at a time, without a line. */
@@ -43,6 +50,8 @@ export interface Settings {
   readonly deadlineMillis: number
   readonly timeoutMillis: number
   readonly retry: Retry.Settings | undefined
+  /** The numbers of a budget of the policy's own, or one that is there. */
+  readonly retryBudget: Machine.Config | RetryBudget.RetryBudget | undefined
   readonly circuit: CircuitOptions.Settings | undefined
   readonly bulkhead: Bulkhead.Settings | undefined
 }
@@ -65,6 +74,18 @@ const spans = (options: StandardOptions): { readonly deadline: Checked<number>; 
   return { deadline, timeout: spanOrNone("timeout", options.timeout ?? Math.min(defaultTimeoutMillis, most)) }
 }
 
+/** Retries that are never made need no budget; one that is shared hears of the calls all the same. */
+const retryBudget = ({ retry, retryBudget: given = {} }: StandardOptions): Checked<Settings["retryBudget"]> => {
+  if (given === "none" || RetryBudget.isRetryBudget(given)) return valid(given === "none" ? undefined : given)
+  const config = RetryBudget.settings(given, "retryBudget.")
+  const neverRetries = retry === "none" || retry?.maxRetries === 0
+  return map(config, (own) => (neverRetries ? undefined : own))
+}
+
+/** The numbers of what retries are paid from. */
+export const budgetConfig = ({ retryBudget: budget }: Settings): Machine.Config | undefined =>
+  RetryBudget.isRetryBudget(budget) ? RetryBudget.accountOf(budget).config : budget
+
 /** Checks each option by itself; how they fit together, `standard` and `explain` say. */
 export const loose = (options: StandardOptions): Checked<Settings> => {
   const { deadline, timeout } = spans(options)
@@ -78,6 +99,7 @@ export const loose = (options: StandardOptions): Checked<Settings> => {
     retry: part(options.retry, (retry) =>
       Retry.settings(retry, "retry.", attempt === Infinity ? 0 : Math.ceil(attempt / 10))
     ),
+    retryBudget: retryBudget(options),
     circuit: part(options.circuitBreaker, (circuit) =>
       CircuitOptions.settings(circuit, "circuitBreaker.", {
         patienceMillis: attempt === Infinity ? undefined : Math.ceil(attempt / 2),

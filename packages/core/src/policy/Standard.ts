@@ -15,6 +15,7 @@ import { Classifier } from "../Classifier.js"
 import * as InvalidOptions from "../InvalidOptions.js"
 import type * as Outcome from "../Outcome.js"
 import * as PolicyRegistry from "../PolicyRegistry.js"
+import * as RetryBudget from "../RetryBudget.js"
 import { type StandardError, through, type Way } from "./Call.js"
 import { Base, PartsTypeId, type Policy } from "./Model.js"
 import { type Settings, type StandardOptions, strict } from "./Options.js"
@@ -51,6 +52,8 @@ export interface Standard extends Policy<StandardError> {
   readonly circuitBreaker: Option.Option<CircuitBreaker.CircuitBreaker>
   /** None where the options said `"none"`. */
   readonly bulkhead: Option.Option<Bulkhead.Bulkhead>
+  /** What retries are paid from; none where the options said `"none"`, or that there are no retries. */
+  readonly retryBudget: Option.Option<RetryBudget.RetryBudget>
   /** The limit of one attempt; none where the options said `"none"`. */
   readonly timeout: Option.Option<Duration.Duration>
   /** How long a dependency must have had before a call that is cut short counts against it; none without a breaker. */
@@ -62,6 +65,7 @@ export interface Standard extends Policy<StandardError> {
 interface Parts {
   readonly circuitBreaker: Option.Option<CircuitBreaker.CircuitBreaker>
   readonly bulkhead: Option.Option<Bulkhead.Bulkhead>
+  readonly retryBudget: Option.Option<RetryBudget.RetryBudget>
   readonly classifier: Classifier
   /** How calls are repeated that may be. */
   readonly retry: Settings["retry"]
@@ -83,7 +87,8 @@ class StandardPolicy extends Base implements Standard {
       settings,
       classifier: parts.classifier,
       circuit: Option.getOrUndefined(Option.map(parts.circuitBreaker, CircuitBreaker.circuitOf)),
-      permits: Option.getOrUndefined(Option.map(parts.bulkhead, Bulkhead.permitsOf))
+      permits: Option.getOrUndefined(Option.map(parts.bulkhead, Bulkhead.permitsOf)),
+      budget: Option.getOrUndefined(Option.map(parts.retryBudget, RetryBudget.accountOf))
     }
   }
 
@@ -93,6 +98,10 @@ class StandardPolicy extends Base implements Standard {
 
   get bulkhead(): Option.Option<Bulkhead.Bulkhead> {
     return this.parts.bulkhead
+  }
+
+  get retryBudget(): Option.Option<RetryBudget.RetryBudget> {
+    return this.parts.retryBudget
   }
 
   get timeout(): Option.Option<Duration.Duration> {
@@ -151,6 +160,14 @@ class StandardPolicy extends Base implements Standard {
   }
 }
 
+const budgetOf = (
+  name: string,
+  budget: Settings["retryBudget"]
+): Effect.Effect<Option.Option<RetryBudget.RetryBudget>, never, Scope.Scope> => {
+  if (budget === undefined || RetryBudget.isRetryBudget(budget)) return Effect.succeed(Option.fromNullable(budget))
+  return Effect.asSome(RetryBudget.fromSettings(name, budget))
+}
+
 /** Makes a standard policy of settings that were checked. */
 export const fromSettings = (
   name: string,
@@ -168,8 +185,10 @@ export const fromSettings = (
       settings.bulkhead === undefined
         ? Option.none()
         : Option.some(yield* Bulkhead.fromSettings(name, settings.bulkhead))
+    const retryBudget = yield* budgetOf(name, settings.retryBudget)
+    const { retry } = settings
     return yield* PolicyRegistry.register(
-      new StandardPolicy(name, settings, { circuitBreaker, bulkhead, classifier, retry: settings.retry, told })
+      new StandardPolicy(name, settings, { circuitBreaker, bulkhead, retryBudget, classifier, retry, told })
     )
   })
 

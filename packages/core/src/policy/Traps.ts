@@ -2,7 +2,7 @@
  * The well-known mistakes in composing policies, found from the options alone.
  */
 import { fittingRetries, type Subject, worstCaseMillis } from "./Budget.js"
-import type { StandardOptions } from "./Options.js"
+import { budgetConfig, type StandardOptions } from "./Options.js"
 import { span } from "./Wording.js"
 
 /** The names of the mistakes that can be found. */
@@ -175,11 +175,18 @@ const notIdempotent = ({ options, settings: { retry } }: Subject): ReadonlyArray
 const amplification = (subject: Subject, outerRetries: number): ReadonlyArray<Trap> => {
   const inner = subject.settings.retry?.maxRetries ?? 0
   if (outerRetries <= 0 || inner === 0) return []
+  const budget = budgetConfig(subject.settings)
+  const share = budget?._tag === "Ratio" ? Math.min(inner, budget.ratio) : inner
+  const paid =
+    share === inner
+      ? ""
+      : `; its budget pays for ${share} retries of each of the ${outerRetries + 1}, which makes it ` +
+        `${Math.round((outerRetries + 1) * (share + 1) * 100) / 100} for each request while all fail`
   return [
     {
       rule: "amplification",
       severity: "warning",
-      message: `${outerRetries} retries around ${inner} retries: one request can become ${(outerRetries + 1) * (inner + 1)} calls`,
+      message: `${outerRetries} retries around ${inner} retries: one request can become ${(outerRetries + 1) * (inner + 1)} calls${paid}`,
       fix: "retry in one place, the one nearest to the dependency"
     }
   ]

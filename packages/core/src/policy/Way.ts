@@ -8,6 +8,7 @@ import type { Circuit, CircuitOpen } from "../Circuit.js"
 import type { Classifier } from "../Classifier.js"
 import { type DeadlineExceeded, inForce, missed } from "../Deadline.js"
 import { type AnyFiber, nowMillis } from "../FiberTime.js"
+import type { Account } from "../RetryBudget.js"
 import type { TimedOut } from "../Timeout.js"
 import type { Settings } from "./Options.js"
 import type { Told } from "./Told.js"
@@ -23,6 +24,8 @@ export interface Way {
   readonly classifier: Classifier
   readonly circuit: Circuit | undefined
   readonly permits: Bulkhead.Permits | undefined
+  /** What retries are paid from. */
+  readonly budget: Account | undefined
 }
 
 /** What a call is refused with that begins now: its caller's budget has ended, or the circuit is open. */

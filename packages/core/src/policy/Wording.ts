@@ -1,7 +1,7 @@
 /**
  * How an explanation puts numbers into words.
  */
-import type { TripPolicy } from "@effect-resilience/machines"
+import type { RetryBudget, TripPolicy } from "@effect-resilience/machines"
 import { Duration } from "effect"
 
 /** A span of time as an option would name it: `8s 700ms`. */
@@ -14,6 +14,12 @@ export const seconds = (millis: number): string =>
 
 /** How many there are, with the noun in the right number. */
 export const counted = (n: number, noun: string): string => `${n} ${n === 1 ? noun : `${noun}s`}`
+
+/** How many retries a budget pays for. */
+export const budgetText = (budget: RetryBudget.Config): string =>
+  budget._tag === "Tokens"
+    ? `pays for ${Math.floor(budget.capacity / budget.cost)} retries, and what successes give back`
+    : `pays for retries of ${budget.ratio} of the calls, and ${budget.minPerSecond} a second`
 
 /** What a rule of a trip policy waits for. */
 export const ruleText = (rule: TripPolicy.Rule): string => {

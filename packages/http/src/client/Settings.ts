@@ -48,6 +48,7 @@ const ofStandard: { readonly [K in keyof Required<Options>]: InvalidOptions.Kind
   deadline: anything,
   timeout: anything,
   retry: aPart,
+  retryBudget: aPart,
   circuitBreaker: aPart,
   bulkhead: aPart,
   pool: anObject
