@@ -5,6 +5,7 @@ import {
   CircuitBreaker,
   Deadline,
   Policy,
+  RateLimiter,
   Retry,
   RetryBudget,
   Timeout
@@ -16,6 +17,7 @@ const bulkhead = Bulkhead.make("p", { maxConcurrent: 100 })
 const line = Bulkhead.make("p", { maxConcurrent: 100, maxQueue: 100, maxWait: "1 hour" })
 const retry = Retry.make("p", { backoff: Backoff.constant("10 millis") })
 const timeout = Timeout.make("p", { duration: "1 hour" })
+const limiter = RateLimiter.make("p", { limit: 100, window: "1 millis" })
 const standard = Policy.standard("p", { deadline: "1 hour", timeout: "1 hour" })
 const bare = { deadline: "none", timeout: "none", retry: "none", circuitBreaker: "none", bulkhead: "none" } as const
 
@@ -35,6 +37,8 @@ export const everyPolicy: Readonly<Record<string, Making>> = {
   "a retry with an empty budget": Effect.flatMap(RetryBudget.make("p", { ratio: 0, minPerSecond: 0 }), (budget) =>
     Retry.make("p", { budget })
   ),
+  "a rate limiter": Effect.map(limiter, (of) => RateLimiter.forKey(of, { key: "k" })),
+  "a rate limiter with a line": Effect.map(limiter, (of) => RateLimiter.forKey(of, { onExceeded: "wait" })),
   "a timeout": timeout,
   "a timeout that disconnects": Timeout.make("p", { duration: "1 hour", mode: "disconnect" }),
   "a deadline": Deadline.make("p", "1 hour"),

@@ -77,6 +77,16 @@ export const metrics = {
   bulkheadLimit: gauge("bulkhead_max_concurrent", ["service"], "Permits that there are."),
   bulkheadQueued: gauge("bulkhead_queue_depth", ["service"], "Calls that wait for a permit."),
   bulkheadRejected: counter("bulkhead_rejected_total", ["service"], "Calls that got no permit."),
+  rateLimiterPermits: counter(
+    "rate_limiter_permits_total",
+    ["service", "result"],
+    "Permits of a rate limiter: allowed at once, delayed, or calls that it rejected."
+  ),
+  rateLimiterAvailable: gauge(
+    "rate_limiter_available_permits",
+    ["service"],
+    "Permits that a call without a key could take now."
+  ),
   fallbackInvocations: counter(
     "fallback_invocations_total",
     ["service", "fallback_type"],

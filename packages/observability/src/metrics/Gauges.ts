@@ -2,7 +2,7 @@
  * Gauges, from what each live policy says of itself now. They are never set by transitions: an open circuit that nobody
  * calls any more takes none, and would look open for ever.
  */
-import { Bulkhead, CircuitBreaker, Keyed, Policy, PolicyRegistry } from "@effect-resilience/core"
+import { Bulkhead, CircuitBreaker, Keyed, Policy, PolicyRegistry, RateLimiter } from "@effect-resilience/core"
 import { Effect, Option } from "effect"
 import type { Recorder } from "./Recorder.js"
 import { type Service, stateLabels } from "./Service.js"
@@ -11,9 +11,10 @@ import { type Service, stateLabels } from "./Service.js"
 interface Seen {
   readonly circuits: Set<CircuitBreaker.State>
   bulkhead: Bulkhead.Snapshot | undefined
+  permits: number | undefined
 }
 
-const nothing = (): Seen => ({ circuits: new Set(), bulkhead: undefined })
+const nothing = (): Seen => ({ circuits: new Set(), bulkhead: undefined, permits: undefined })
 
 const together = (some: Bulkhead.Snapshot | undefined, one: Bulkhead.Snapshot): Bulkhead.Snapshot =>
   some === undefined
@@ -35,6 +36,11 @@ const look = (policy: unknown, seen: Seen): Effect.Effect<void> => {
       seen.circuits.add(state)
     })
   }
+  if (RateLimiter.isRateLimiter(policy)) {
+    return Effect.map(policy.snapshot, ({ available }) => {
+      if (available !== undefined) seen.permits = (seen.permits ?? 0) + available
+    })
+  }
   if (!Bulkhead.isBulkhead(policy)) return Effect.void
   return Effect.map(policy.snapshot, (each) => {
     seen.bulkhead = together(seen.bulkhead, each)
@@ -52,7 +58,8 @@ const numbers: Readonly<Record<CircuitBreaker.State, number>> = {
   HalfOpen: 2
 }
 
-const show = (service: Service, { bulkhead, circuits }: Seen): void => {
+const show = (service: Service, { bulkhead, circuits, permits }: Seen): void => {
+  if (permits !== undefined) service.rateLimiter.available(permits)
   if (circuits.size > 0) {
     const state = worst.find((each) => circuits.has(each)) ?? "Closed"
     service.circuit.state(numbers[state])
@@ -65,7 +72,8 @@ const show = (service: Service, { bulkhead, circuits }: Seen): void => {
 }
 
 /** What a service looks like whose policies are gone. */
-const gone = ({ bulkhead, circuits }: Seen): Seen => ({
+const gone = ({ bulkhead, circuits, permits }: Seen): Seen => ({
+  permits: permits && 0,
   circuits: new Set(circuits.size > 0 ? ["Closed"] : []),
   bulkhead: bulkhead && { active: 0, limit: 0, queued: 0 }
 })

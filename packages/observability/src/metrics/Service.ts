@@ -76,6 +76,14 @@ export const bulkheadSeries = (service: string) => ({
   rejected: series(metrics.bulkheadRejected, service)
 })
 
+/** What a rate limiter's series are. */
+export const rateLimiterSeries = (service: string) => ({
+  permits: filled(3, ["allowed", "delayed", "rejected"], (result) =>
+    series(metrics.rateLimiterPermits, service, result)
+  ),
+  available: series(metrics.rateLimiterAvailable, service)
+})
+
 const endpointSeries = (service: string, endpoint: string) => ({
   timeouts: series(metrics.timeouts, service, endpoint),
   byStatus: new Bounded(mostValues, (status) => ({
@@ -88,6 +96,7 @@ const endpointSeries = (service: string, endpoint: string) => ({
 export class Service {
   private circuitOf: ReturnType<typeof circuitSeries> | undefined
   private bulkheadOf: ReturnType<typeof bulkheadSeries> | undefined
+  private rateLimiterOf: ReturnType<typeof rateLimiterSeries> | undefined
   private readonly byEndpoint: Bounded<ReturnType<typeof endpointSeries>>
   readonly retries: Bounded<Series>
   readonly fallbacks: Bounded<Series>
@@ -120,6 +129,10 @@ export class Service {
 
   get bulkhead() {
     return (this.bulkheadOf ??= bulkheadSeries(this.name))
+  }
+
+  get rateLimiter() {
+    return (this.rateLimiterOf ??= rateLimiterSeries(this.name))
   }
 
   endpoint(operation: string | undefined) {
