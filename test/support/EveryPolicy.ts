@@ -1,5 +1,6 @@
 /** One of every kind of policy, none of which has a reason to refuse anything, and compositions of them. */
 import {
+  AdaptiveThrottle,
   Backoff,
   Bulkhead,
   CircuitBreaker,
@@ -39,6 +40,7 @@ export const everyPolicy: Readonly<Record<string, Making>> = {
   ),
   "a rate limiter": Effect.map(limiter, (of) => RateLimiter.forKey(of, { key: "k" })),
   "a rate limiter with a line": Effect.map(limiter, (of) => RateLimiter.forKey(of, { onExceeded: "wait" })),
+  "a throttle": AdaptiveThrottle.make("p", { k: 100 }),
   "a timeout": timeout,
   "a timeout that disconnects": Timeout.make("p", { duration: "1 hour", mode: "disconnect" }),
   "a deadline": Deadline.make("p", "1 hour"),

@@ -87,6 +87,17 @@ export const metrics = {
     ["service"],
     "Permits that a call without a key could take now."
   ),
+  retryBudgetRemaining: gauge(
+    "retry_budget_remaining_ratio",
+    ["service"],
+    "What is left of the retries that the budget allows, 0 to 1."
+  ),
+  retryBudgetExhausted: counter(
+    "retry_budget_exhausted_total",
+    ["service"],
+    "Calls that were not repeated because the budget was empty."
+  ),
+  throttleRejected: counter("throttle_rejected_total", ["service"], "Calls that the throttle did not send."),
   fallbackInvocations: counter(
     "fallback_invocations_total",
     ["service", "fallback_type"],

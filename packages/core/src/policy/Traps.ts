@@ -175,8 +175,8 @@ const notIdempotent = ({ options, settings: { retry } }: Subject): ReadonlyArray
 const amplification = (subject: Subject, outerRetries: number): ReadonlyArray<Trap> => {
   const inner = subject.settings.retry?.maxRetries ?? 0
   if (outerRetries <= 0 || inner === 0) return []
-  const budget = budgetConfig(subject.settings)
-  const share = budget?._tag === "Ratio" ? Math.min(inner, budget.ratio) : inner
+  const paidBy = budgetConfig(subject.settings)
+  const share = paidBy?._tag === "Ratio" ? Math.min(inner, paidBy.ratio) : inner
   const paid =
     share === inner
       ? ""

@@ -81,7 +81,11 @@ export class Recorder {
       case "CallRejected":
         if (event.by === "circuit") service.circuit.calls.get("not_permitted")(1)
         if (event.by === "bulkhead") service.bulkhead.rejected(1)
+        if (event.by === "throttle") service.throttle.rejected(1)
         if (event.by === "rateLimit") service.rateLimiter.permits.get("rejected")(1)
+        return
+      case "RetriesExhausted":
+        if (event.reason === "budget") service.retryBudget.exhausted(1)
         return
       case "CircuitChanged":
         return this.changed(service, event)

@@ -84,6 +84,15 @@ export const rateLimiterSeries = (service: string) => ({
   available: series(metrics.rateLimiterAvailable, service)
 })
 
+/** What a retry budget's series are. */
+export const retryBudgetSeries = (service: string) => ({
+  remaining: series(metrics.retryBudgetRemaining, service),
+  exhausted: series(metrics.retryBudgetExhausted, service)
+})
+
+/** What a throttle's series are. */
+export const throttleSeries = (service: string) => ({ rejected: series(metrics.throttleRejected, service) })
+
 const endpointSeries = (service: string, endpoint: string) => ({
   timeouts: series(metrics.timeouts, service, endpoint),
   byStatus: new Bounded(mostValues, (status) => ({
@@ -96,6 +105,8 @@ const endpointSeries = (service: string, endpoint: string) => ({
 export class Service {
   private circuitOf: ReturnType<typeof circuitSeries> | undefined
   private bulkheadOf: ReturnType<typeof bulkheadSeries> | undefined
+  private retryBudgetOf: ReturnType<typeof retryBudgetSeries> | undefined
+  private throttleOf: ReturnType<typeof throttleSeries> | undefined
   private rateLimiterOf: ReturnType<typeof rateLimiterSeries> | undefined
   private readonly byEndpoint: Bounded<ReturnType<typeof endpointSeries>>
   readonly retries: Bounded<Series>
@@ -133,6 +144,14 @@ export class Service {
 
   get rateLimiter() {
     return (this.rateLimiterOf ??= rateLimiterSeries(this.name))
+  }
+
+  get retryBudget() {
+    return (this.retryBudgetOf ??= retryBudgetSeries(this.name))
+  }
+
+  get throttle() {
+    return (this.throttleOf ??= throttleSeries(this.name))
   }
 
   endpoint(operation: string | undefined) {
