@@ -7,11 +7,19 @@ import * as Budget from "./Budget.js"
 import * as Opening from "./Opening.js"
 import { budgetConfig, loose, type Settings, type StandardOptions } from "./Options.js"
 import { find, type Surroundings, type Trap } from "./Traps.js"
-import { budgetText, counted, ruleText, seconds, span } from "./Wording.js"
+import { budgetText, counted, rateLimitText, ruleText, seconds, span } from "./Wording.js"
 
 /** One layer of the composition. */
 export interface Layer {
-  readonly layer: "deadline" | "bulkhead" | "circuit breaker" | "retry" | "retry budget" | "timeout"
+  readonly layer:
+    | "deadline"
+    | "bulkhead"
+    | "circuit breaker"
+    | "retry"
+    | "retry budget"
+    | "throttle"
+    | "rate limit"
+    | "timeout"
   readonly does: string
 }
 
@@ -54,7 +62,7 @@ const lineText = ({ maxQueue, maxWaitMillis }: NonNullable<Settings["bulkhead"]>
 }
 
 const layers = (
-  { bulkhead, circuit, deadlineMillis, retry, timeoutMillis }: Settings,
+  { bulkhead, circuit, deadlineMillis, rateLimit, retry, throttle, timeoutMillis }: Settings,
   budget: ReturnType<typeof budgetConfig>
 ): ReadonlyArray<Layer> => [
   ...(deadlineMillis === Infinity ? [] : [{ layer: "deadline" as const, does: `${span(deadlineMillis)} in all` }]),
@@ -80,6 +88,10 @@ const layers = (
   ...(retry === undefined || budget === undefined
     ? []
     : [{ layer: "retry budget" as const, does: budgetText(budget) }]),
+  ...(throttle === undefined
+    ? []
+    : [{ layer: "throttle" as const, does: `sends ${throttle.k} for each that is accepted` }]),
+  ...(rateLimit === undefined ? [] : [{ layer: "rate limit" as const, does: rateLimitText(rateLimit) }]),
   ...(timeoutMillis === Infinity ? [] : [{ layer: "timeout" as const, does: `${span(timeoutMillis)} an attempt` }])
 ]
 

@@ -12,6 +12,7 @@ export type Rule =
   | "pool"
   | "shared-pool"
   | "queue"
+  | "rate-limit"
   | "window"
   | "no-timeout"
   | "not-idempotent"
@@ -122,6 +123,22 @@ const queue = ({ settings: { bulkhead, deadlineMillis, timeoutMillis } }: Subjec
   ]
 }
 
+const rateLimitWait = ({ settings: { deadlineMillis, rateLimit, timeoutMillis } }: Subject): ReadonlyArray<Trap> => {
+  if (rateLimit === undefined || deadlineMillis === Infinity || rateLimit.maxWaitMillis < deadlineMillis) return []
+  const left = deadlineMillis - timeoutMillis
+  return [
+    {
+      rule: "rate-limit",
+      severity: "warning",
+      message: `an attempt may wait ${span(rateLimit.maxWaitMillis)} for the rate limit with a deadline of ${span(deadlineMillis)}: some are let through with no time left`,
+      fix:
+        left >= 1
+          ? `set rateLimit.maxWait to at most ${span(left)}, what is left of the deadline after one attempt`
+          : 'set rateLimit.onExceeded to "reject", or a timeout that leaves some of the deadline for the wait'
+    }
+  ]
+}
+
 const windowTooShort = ({ settings: { circuit, timeoutMillis } }: Subject): ReadonlyArray<Trap> => {
   if (circuit === undefined || timeoutMillis === Infinity) return []
   const { tripPolicy } = circuit.machine
@@ -217,6 +234,7 @@ export const find = (
   ...pool(subject),
   ...sharedPool(subject, sharers),
   ...queue(subject),
+  ...rateLimitWait(subject),
   ...windowTooShort(subject),
   ...notIdempotent(subject),
   ...amplification(subject, surroundings.outerRetries ?? 0),

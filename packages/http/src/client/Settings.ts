@@ -49,6 +49,8 @@ const ofStandard: { readonly [K in keyof Required<Options>]: InvalidOptions.Kind
   timeout: anything,
   retry: aPart,
   retryBudget: aPart,
+  throttle: aPart,
+  rateLimit: aPart,
   circuitBreaker: aPart,
   bulkhead: aPart,
   pool: anObject
