@@ -45,6 +45,12 @@ export const everyPolicy: Readonly<Record<string, Making>> = {
   "a timeout that disconnects": Timeout.make("p", { duration: "1 hour", mode: "disconnect" }),
   "a deadline": Deadline.make("p", "1 hour"),
   "a standard policy": standard,
+  "a standard policy with load control": Policy.standard("p", {
+    deadline: "1 hour",
+    timeout: "1 hour",
+    throttle: { k: 100 },
+    rateLimit: { limit: 100, window: "1 millis", onExceeded: "wait" }
+  }),
   "a standard policy without anything": Policy.standard("p", bare),
   "a standard policy for calls that differ": Effect.map(standard, (policy) =>
     policy.with({ timeout: "30 minutes", repeatable: false })

@@ -19,15 +19,17 @@ import {
   type Deadline,
   InvalidOptions,
   Outcome,
+  type RateLimiter,
   type Timeout
 } from "@effect-resilience/core"
 import { Cause, Duration, Effect, Either, type Layer, Option, Predicate, Random } from "effect"
 
-/** The errors that are answered. `RateLimited` is known by its tag. */
+/** The errors that are answered. */
 export type Answered =
   | CircuitBreaker.CircuitOpen
   | Bulkhead.BulkheadFull
   | AdaptiveThrottle.Throttled
+  | RateLimiter.RateLimited
   | Timeout.TimedOut
   | Deadline.DeadlineExceeded
 
@@ -35,7 +37,7 @@ const titles = { 429: "Too Many Requests", 503: "Service Unavailable", 504: "Gat
 
 type Status = keyof typeof titles
 
-const statuses: Readonly<Record<Answered["_tag"] | "RateLimited", Status>> = {
+const statuses: Readonly<Record<Answered["_tag"], Status>> = {
   CircuitOpen: 503,
   BulkheadFull: 503,
   Throttled: 503,
