@@ -111,7 +111,9 @@ describe("every error of ours", () => {
         Effect.catchTag("DeadlineExceeded", ({ where }) => Effect.succeed(where)),
         Effect.catchTags({
           CircuitOpen: ({ reason }) => Effect.succeed(reason._tag),
-          BulkheadFull: ({ reason }) => Effect.succeed(reason)
+          BulkheadFull: ({ reason }) => Effect.succeed(reason),
+          Throttled: ({ policy }) => Effect.succeed(policy),
+          RateLimited: ({ policy }) => Effect.succeed(policy)
         })
       )
     return Effect.gen(function* () {

@@ -18,6 +18,7 @@ describe("an explanation", () => {
       { layer: "bulkhead", does: "50 at a time, nobody waits" },
       { layer: "circuit breaker", does: "opens after 0.5 of at least 20 calls failed over 30s, for 30s" },
       { layer: "retry", does: "2 retries of what is transient" },
+      { layer: "retry budget", does: "pays for retries of 0.2 of the calls, and 1 a second" },
       { layer: "timeout", does: "2s an attempt" }
     ])
   })
@@ -48,7 +49,8 @@ describe("an explanation", () => {
     expect(explain("payment", { timeout: "none", bulkhead: "none" }).layers.map(({ layer }) => layer)).toEqual([
       "deadline",
       "circuit breaker",
-      "retry"
+      "retry",
+      "retry budget"
     ])
   })
 
@@ -286,7 +288,8 @@ describe("a trap is found with its numbers and what to do about it", () => {
       {
         rule: "amplification",
         severity: "warning",
-        message: "3 retries around 2 retries: one request can become 12 calls",
+        message:
+          "3 retries around 2 retries: one request can become 12 calls; its budget pays for 0.2 retries of each of the 4, which makes it 4.8 for each request while all fail",
         fix: "retry in one place, the one nearest to the dependency"
       }
     ])

@@ -10,6 +10,7 @@ import {
   type Outcome,
   Policy,
   Retry,
+  RetryBudget,
   type Telemetry,
   Timeout
 } from "@effect-resilience/core"
@@ -27,6 +28,7 @@ interface Family {
   readonly bulkhead: Bulkhead.Options
   readonly circuit: CircuitBreaker.Options
   readonly classify?: Outcome.Classify
+  readonly budget?: RetryBudget.Options
 }
 
 const timeout = 100
@@ -72,6 +74,25 @@ const families: Readonly<Record<string, Family>> = {
     bulkhead: { maxConcurrent: 1 },
     circuit: staysOpen
   },
+  "several attempts, a budget that runs out": {
+    reports: ["CallTimedOut", "RetriesExhausted", "RetryScheduled"],
+    calls: 30,
+    apartMillis: [1, 90],
+    retries: 3,
+    bulkhead: many,
+    circuit: staysClosed,
+    budget: { ratio: 0.3, minPerSecond: 0, ttl: "1 second" }
+  },
+  "several attempts, a budget that successes fill": {
+    reports: ["CallTimedOut", "RetriesExhausted", "RetryScheduled"],
+    calls: 30,
+    apartMillis: [1, 90],
+    retries: 3,
+    bulkhead: many,
+    circuit: staysClosed,
+    classify: illIsFailure,
+    budget: RetryBudget.tokens({ capacity: 6, cost: 2 })
+  },
   "a classifier of its own": {
     reports: ["CallTimedOut", "RetriesExhausted", "RetryScheduled"],
     calls: 40,
@@ -97,6 +118,7 @@ const fused = (of: Family): Effect.Effect<Tested> =>
         deadline: "none",
         timeout,
         retry: retryOf(of),
+        retryBudget: of.budget ?? "none",
         circuitBreaker: of.circuit,
         bulkhead: of.bulkhead,
         classify: of.classify
@@ -115,7 +137,8 @@ const composed = (of: Family): Effect.Effect<Tested> =>
       const { classify } = of
       const breaker = yield* CircuitBreaker.make(name, { ...of.circuit, classify })
       const bulkhead = yield* Bulkhead.make(name, of.bulkhead)
-      const retry = yield* Retry.make(name, { ...retryOf(of), classify })
+      const budget = of.budget && (yield* RetryBudget.make(name, of.budget))
+      const retry = yield* Retry.make(name, { ...retryOf(of), classify, budget })
       const limit = yield* Timeout.make(name, { duration: timeout })
       return { policy: Policy.all(bulkhead, breaker, retry, limit), breaker, bulkhead }
     })

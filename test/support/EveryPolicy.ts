@@ -1,5 +1,16 @@
 /** One of every kind of policy, none of which has a reason to refuse anything, and compositions of them. */
-import { Backoff, Bulkhead, CircuitBreaker, Deadline, Policy, Retry, Timeout } from "@effect-resilience/core"
+import {
+  AdaptiveThrottle,
+  Backoff,
+  Bulkhead,
+  CircuitBreaker,
+  Deadline,
+  Policy,
+  RateLimiter,
+  Retry,
+  RetryBudget,
+  Timeout
+} from "@effect-resilience/core"
 import { Effect, type Scope } from "effect"
 
 const breaker = CircuitBreaker.make("p", { tripPolicy: CircuitBreaker.consecutive(100) })
@@ -7,6 +18,7 @@ const bulkhead = Bulkhead.make("p", { maxConcurrent: 100 })
 const line = Bulkhead.make("p", { maxConcurrent: 100, maxQueue: 100, maxWait: "1 hour" })
 const retry = Retry.make("p", { backoff: Backoff.constant("10 millis") })
 const timeout = Timeout.make("p", { duration: "1 hour" })
+const limiter = RateLimiter.make("p", { limit: 100, window: "1 millis" })
 const standard = Policy.standard("p", { deadline: "1 hour", timeout: "1 hour" })
 const bare = { deadline: "none", timeout: "none", retry: "none", circuitBreaker: "none", bulkhead: "none" } as const
 
@@ -22,10 +34,23 @@ export const everyPolicy: Readonly<Record<string, Making>> = {
   "a bulkhead with a line": line,
   "a retry": retry,
   "a retry that never repeats": Retry.make("p", { maxRetries: 0 }),
+  "a retry with a budget": Effect.flatMap(RetryBudget.make("p"), (budget) => Retry.make("p", { budget })),
+  "a retry with an empty budget": Effect.flatMap(RetryBudget.make("p", { ratio: 0, minPerSecond: 0 }), (budget) =>
+    Retry.make("p", { budget })
+  ),
+  "a rate limiter": Effect.map(limiter, (of) => RateLimiter.forKey(of, { key: "k" })),
+  "a rate limiter with a line": Effect.map(limiter, (of) => RateLimiter.forKey(of, { onExceeded: "wait" })),
+  "a throttle": AdaptiveThrottle.make("p", { k: 100 }),
   "a timeout": timeout,
   "a timeout that disconnects": Timeout.make("p", { duration: "1 hour", mode: "disconnect" }),
   "a deadline": Deadline.make("p", "1 hour"),
   "a standard policy": standard,
+  "a standard policy with load control": Policy.standard("p", {
+    deadline: "1 hour",
+    timeout: "1 hour",
+    throttle: { k: 100 },
+    rateLimit: { limit: 100, window: "1 millis", onExceeded: "wait" }
+  }),
   "a standard policy without anything": Policy.standard("p", bare),
   "a standard policy for calls that differ": Effect.map(standard, (policy) =>
     policy.with({ timeout: "30 minutes", repeatable: false })

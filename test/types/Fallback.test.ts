@@ -60,7 +60,9 @@ describe("the type of a fallback", () => {
     const call = (policy: Policy.Standard) =>
       policy.protect(Effect.succeed(1)).pipe(
         Fallback.primary,
-        Fallback.tier("out", { when: ["CircuitOpen", "BulkheadFull"] }, () => Effect.succeed("out")),
+        Fallback.tier("out", { when: ["CircuitOpen", "BulkheadFull", "Throttled", "RateLimited"] }, () =>
+          Effect.succeed("out")
+        ),
         Fallback.tier("late", { when: ["TimedOut", "DeadlineExceeded"] }, () => Effect.succeed("late"))
       )
     expectTypeOf(call).returns.toEqualTypeOf<Effect.Effect<Fallback.Served<number | string>>>()

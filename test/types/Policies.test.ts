@@ -83,6 +83,8 @@ describe("the type of a protected call", () => {
         Effect.catchTags({
           CircuitOpen: ({ reason }) => Effect.succeed(reason._tag),
           BulkheadFull: ({ limit, queued }) => Effect.succeed(limit + queued),
+          Throttled: ({ policy }) => Effect.succeed(policy),
+          RateLimited: ({ key }) => Effect.succeed(key),
           TimedOut: ({ limit }) => Effect.succeed(Duration.toMillis(limit)),
           DeadlineExceeded: ({ where }) => Effect.succeed(where),
           Declined: ({ code }) => Effect.succeed(code)

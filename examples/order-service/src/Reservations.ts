@@ -88,7 +88,15 @@ export const layer = Layer.scoped(
           Fallback.tier(
             "estimated",
             {
-              when: ["CircuitOpen", "BulkheadFull", "TimedOut", "DeadlineExceeded", "DependencyFailed"],
+              when: [
+                "CircuitOpen",
+                "BulkheadFull",
+                "Throttled",
+                "RateLimited",
+                "TimedOut",
+                "DeadlineExceeded",
+                "DependencyFailed"
+              ],
               kind: "static"
             },
             () => Effect.succeed<InventoryState>("estimated")

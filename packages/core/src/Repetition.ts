@@ -16,6 +16,7 @@ import {
 import { inForce } from "./Deadline.js"
 import { type AnyFiber, drawn, nowMillis } from "./FiberTime.js"
 import * as Outcome from "./Outcome.js"
+import type * as RetryBudget from "./RetryBudget.js"
 import * as Telemetry from "./Telemetry.js"
 
 /** What decides whether a call is made again. `In` is what the schedule is told. */
@@ -31,6 +32,8 @@ export interface Plan<A, E, In, R> {
   readonly judge: (fiber: AnyFiber, exit: Exit.Exit<A, E>) => Judgement<A, E, In>
   /** Asked before every repetition: may the circuit be bothered again for this request? */
   readonly admitted: () => boolean
+  /** What repetitions are paid from. */
+  readonly budget: RetryBudget.Account | undefined
 }
 
 export interface Judgement<A, E, In> {
@@ -54,9 +57,17 @@ type Reason = Telemetry.RetriesExhausted["reason"]
 export const run = <A, E, R, In, R2>(
   self: Effect.Effect<A, E, R>,
   plan: Plan<A, E, In, R2>
-): Effect.Effect<A, E, R | R2> => attempt(self, plan, 1, plan.schedule.initial)
+): Effect.Effect<A, E, R | R2> => {
+  const { budget } = plan
+  const first = attempt(self, plan, 1, plan.schedule.initial)
+  if (budget === undefined) return first
+  return Effect.withFiberRuntime<A, E, R | R2>((fiber) => {
+    budget.called(nowMillis(fiber))
+    return first
+  })
+}
 
-/** As `run`, from where the first run has ended on; an exit where it is not made again. */
+/** As `run`, from where the first run has ended on; an exit where it is not made again. The budget was told of the call. */
 export const afterFirst = <A, E, R, In, R2>(
   self: Effect.Effect<A, E, R>,
   plan: Plan<A, E, In, R2>,
@@ -89,7 +100,9 @@ const afterAttempt = <A, E, R, In, R2>(
 ): Effect.Effect<A, E, R | R2> => {
   if (Outcome.wasCutShort(answer)) return answer
   const { again, exit, retryAfter } = plan.judge(fiber, answer)
-  settled(fiber, plan.of, made, exit._tag === "Success" && Option.isNone(again))
+  const succeeded = exit._tag === "Success" && Option.isNone(again)
+  settled(fiber, plan.of, made, succeeded)
+  if (succeeded) plan.budget?.succeeded(made > 1)
   if (Option.isNone(again)) return exit
   const stop = (reason: Reason): Effect.Effect<A, E> => {
     report(fiber, plan.of, made, reason, exit)
@@ -106,6 +119,7 @@ const afterAttempt = <A, E, R, In, R2>(
     if (!Budget.leavesRoom(next.delayMillis, plan.minAttemptMillis, left)) {
       return stop(next.hinted ? "retryAfter" : "deadline")
     }
+    if (plan.budget?.withdraw(nowMillis(fiber)) === false) return stop("budget")
     const { keyed, policy } = plan.of
     Telemetry.publish(fiber, () => ({
       _tag: "RetryScheduled",

@@ -17,6 +17,7 @@ import * as Outcome from "./Outcome.js"
 import { Base, type Policy } from "./policy/Model.js"
 import * as PolicyRegistry from "./PolicyRegistry.js"
 import * as Repetition from "./Repetition.js"
+import * as RetryBudget from "./RetryBudget.js"
 import type * as Telemetry from "./Telemetry.js"
 
 /** The options of a retry. */
@@ -35,6 +36,8 @@ export interface Options {
 export interface MakeOptions extends Options {
   /** How an exit counts. Default `Outcome.classify`. */
   readonly classify?: Outcome.Classify | undefined
+  /** What the retries are paid from; several may share it. Default none: every call has all of its `maxRetries`. */
+  readonly budget?: RetryBudget.RetryBudget | undefined
 }
 
 /** Options that were checked. */
@@ -66,11 +69,13 @@ export const plan = <A, E>(
   of: Telemetry.Subject,
   numbers: Settings,
   classifier: Classifier,
-  admitted: () => boolean
+  admitted: () => boolean,
+  budget: RetryBudget.Account | undefined
 ): Repetition.Plan<A, E, unknown, never> => ({
   ...numbers,
   of,
   admitted,
+  budget,
   judge: (fiber, answer) => {
     const { exit, outcome } = classifier.judge(fiber, answer)
     return Repetition.judgement(exit, outcome)
@@ -89,7 +94,8 @@ class RetryPolicy extends Base implements Retry {
     name: string,
     private readonly of: Settings,
     private readonly classifier: Classifier,
-    private readonly keyed: string | undefined
+    private readonly keyed: string | undefined,
+    private readonly budget: RetryBudget.Account | undefined
   ) {
     super(name)
   }
@@ -97,7 +103,10 @@ class RetryPolicy extends Base implements Retry {
     return this.of.maxRetries
   }
   readonly protect = <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-    Repetition.run(self, plan<A, E>({ policy: this.name, keyed: this.keyed }, this.of, this.classifier, always))
+    Repetition.run(
+      self,
+      plan<A, E>({ policy: this.name, keyed: this.keyed }, this.of, this.classifier, always, this.budget)
+    )
 }
 
 /**
@@ -119,7 +128,8 @@ class RetryPolicy extends Base implements Retry {
 export const make = (name: string, options: MakeOptions = {}): Effect.Effect<Retry, never, Scope.Scope> =>
   Effect.flatMap(Effect.zip(InvalidOptions.orDie(name, settings(options, "")), PolicyRegistry.keyed), ([of, keyed]) => {
     const classifier = new Classifier({ policy: name, keyed }, options.classify)
-    return PolicyRegistry.register(new RetryPolicy(name, of, classifier, keyed))
+    const budget = options.budget && RetryBudget.accountOf(options.budget)
+    return PolicyRegistry.register(new RetryPolicy(name, of, classifier, keyed, budget))
   })
 
 /** Runs the effect under a retry policy. */
@@ -134,6 +144,8 @@ export interface RetryOptions<E, R> {
   readonly schedule: Schedule.Schedule<unknown, E, R>
   /** What to repeat. Default: what is transient by `Outcome.classify`. */
   readonly while?: Predicate.Predicate<E> | undefined
+  /** What the retries are paid from. Default none. */
+  readonly budget?: RetryBudget.RetryBudget | undefined
 }
 
 const repeats = <A, E>(
@@ -179,6 +191,7 @@ export const retry: {
     maxRetryAfterMillis: 30_000,
     minAttemptMillis: 0,
     judge: (_, exit) => repeats(exit, options.while),
-    admitted: always
+    admitted: always,
+    budget: options.budget && RetryBudget.accountOf(options.budget)
   })
 )

@@ -19,6 +19,7 @@ const answered = (status: number, description: string) =>
 /** Lets the handlers of an API fail with the errors of policies: `HttpApi.make("shop").middleware(PolicyErrors)`. */
 export class PolicyErrors extends HttpApiMiddleware.Tag<PolicyErrors>()("@effect-resilience/http/PolicyErrors", {
   failure: Schema.Union(
+    answered(429, "The caller, or a dependency's quota, has used up its limit"),
     answered(503, "A dependency is not asked at the moment"),
     answered(504, "A dependency or the request has taken too long")
   )

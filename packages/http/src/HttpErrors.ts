@@ -1,6 +1,6 @@
 /**
  * How the errors of policies answer over HTTP: as problem details (RFC 9457), with a status that says whose turn it is.
- * `CircuitOpen` and `BulkheadFull` are 503, `TimedOut` and `DeadlineExceeded` 504, `RateLimited` 429.
+ * `CircuitOpen`, `BulkheadFull` and `Throttled` are 503, `TimedOut` and `DeadlineExceeded` 504, `RateLimited` 429.
  *
  * The answer says what the status says and, where it is known, when to come back; what a policy is called, why it refused
  * and how much it lets through is nobody's business outside, unless one asks for it.
@@ -13,25 +13,34 @@
  */
 import { HttpLayerRouter, type HttpApp, HttpServerRespondable, HttpServerResponse } from "@effect/platform"
 import {
+  type AdaptiveThrottle,
   type Bulkhead,
   type CircuitBreaker,
   type Deadline,
   InvalidOptions,
   Outcome,
+  type RateLimiter,
   type Timeout
 } from "@effect-resilience/core"
 import { Cause, Duration, Effect, Either, type Layer, Option, Predicate, Random } from "effect"
 
-/** The errors that are answered. `RateLimited` is known by its tag. */
-export type Answered = CircuitBreaker.CircuitOpen | Bulkhead.BulkheadFull | Timeout.TimedOut | Deadline.DeadlineExceeded
+/** The errors that are answered. */
+export type Answered =
+  | CircuitBreaker.CircuitOpen
+  | Bulkhead.BulkheadFull
+  | AdaptiveThrottle.Throttled
+  | RateLimiter.RateLimited
+  | Timeout.TimedOut
+  | Deadline.DeadlineExceeded
 
 const titles = { 429: "Too Many Requests", 503: "Service Unavailable", 504: "Gateway Timeout" } as const
 
 type Status = keyof typeof titles
 
-const statuses: Readonly<Record<Answered["_tag"] | "RateLimited", Status>> = {
+const statuses: Readonly<Record<Answered["_tag"], Status>> = {
   CircuitOpen: 503,
   BulkheadFull: 503,
+  Throttled: 503,
   TimedOut: 504,
   DeadlineExceeded: 504,
   RateLimited: 429

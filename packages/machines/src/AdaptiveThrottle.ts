@@ -34,10 +34,19 @@ const window = ({ buckets, windowMillis }: Config): Window.Config => ({
 /** A throttle that has seen no request. */
 export const initial = (config: Config): State => Window.empty(window(config))
 
+/** How many requests there were of late, those that were rejected here included, and how many of them were accepted. */
+export const seen = (
+  config: Config,
+  state: State,
+  nowMillis: number
+): { readonly requests: number; readonly accepts: number } => {
+  const { calls, failures } = Window.advance(window(config), state, nowMillis)
+  return { requests: calls, accepts: calls - failures }
+}
+
 /** The chance that a request is rejected now, 0 to `maxRejection`. */
 export const rejection = (config: Config, state: State, nowMillis: number): number => {
-  const { calls: requests, failures } = Window.advance(window(config), state, nowMillis)
-  const accepts = requests - failures
+  const { accepts, requests } = seen(config, state, nowMillis)
   return Math.min(config.maxRejection, Math.max(0, (requests - config.k * accepts) / (requests + 1)))
 }
 

@@ -53,7 +53,7 @@ const steps = 10
 
 // Both windows are told times in tenths of a millisecond: a tenth of `ttlMillis` need not be a whole number of
 // milliseconds, and a rounded one would let a retry go before its time.
-const callsWindow = ({ ttlMillis }: RatioConfig): Window.Config => ({
+const callsWindow = ({ ttlMillis }: RatioConfig): Window.TimeConfig => ({
   _tag: "Time",
   spanMillis: ttlMillis * steps,
   buckets: steps
@@ -80,11 +80,17 @@ export const initial = (config: Config): State =>
 const allowed = ({ minPerSecond, ratio, ttlMillis }: RatioConfig, calls: number): number =>
   Math.floor(ratio * calls + (minPerSecond * ttlMillis) / 1000 + 1e-9)
 
-/** A call was begun; its retries are not calls. */
-export const called = (config: Config, state: State, nowMillis: number): State =>
+/** `calls` calls were begun; their retries are not calls. */
+export const called = (config: Config, state: State, nowMillis: number, calls = 1): State =>
   config._tag === "Ratio" && state._tag === "Ratio"
-    ? { ...state, calls: Window.add(callsWindow(config), state.calls, false, nowMillis * steps) }
+    ? { ...state, calls: Window.addSuccesses(callsWindow(config), state.calls, calls, nowMillis * steps) }
     : state
+
+/** Calls that are begun from `nowMillis` on and before this are the same to the budget: they can be told together. */
+export const sameUntilMillis = (config: Config, nowMillis: number): number =>
+  config._tag === "Ratio"
+    ? Math.ceil(((Math.floor((nowMillis * steps) / config.ttlMillis) + 1) * config.ttlMillis) / steps)
+    : Infinity
 
 /** How many retries there may still be, one after the other, without another call. */
 export const available = (config: Config, state: State, nowMillis: number): number => {
@@ -107,7 +113,7 @@ export const withdraw = (config: Config, state: State, nowMillis: number): reado
 
 /** A call succeeded, at the first attempt or after it was repeated. */
 export const succeeded = (config: Config, state: State, repeated: boolean): State =>
-  config._tag === "Tokens" && state._tag === "Tokens"
+  config._tag === "Tokens" && state._tag === "Tokens" && state.tokens < config.capacity
     ? { _tag: "Tokens", tokens: Math.min(config.capacity, state.tokens + (repeated ? config.cost : 1)) }
     : state
 

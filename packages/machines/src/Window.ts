@@ -206,16 +206,24 @@ const advanceTime = (config: TimeConfig, window: TimeWindow, nowMillis: number):
   return { _tag: "Time", calls, failures, index, bucketCalls: 0, bucketFailures: 0, slots: held }
 }
 
-const addTime = (config: TimeConfig, before: TimeWindow, failed: boolean, nowMillis: number): TimeWindow => {
+const addTime = (config: TimeConfig, before: TimeWindow, failed: boolean, nowMillis: number): TimeWindow =>
+  addAllTime(config, before, 1, failed ? 1 : 0, nowMillis)
+
+const addAllTime = (
+  config: TimeConfig,
+  before: TimeWindow,
+  calls: number,
+  failures: number,
+  nowMillis: number
+): TimeWindow => {
   const window = advanceTime(config, before, nowMillis)
-  const failure = failed ? 1 : 0
   return {
     _tag: "Time",
-    calls: window.calls + 1,
-    failures: window.failures + failure,
+    calls: window.calls + calls,
+    failures: window.failures + failures,
     index: window.index,
-    bucketCalls: window.bucketCalls + 1,
-    bucketFailures: window.bucketFailures + failure,
+    bucketCalls: window.bucketCalls + calls,
+    bucketFailures: window.bucketFailures + failures,
     slots: window.slots
   }
 }
@@ -237,3 +245,7 @@ export const add = (config: Config, window: Window, failed: boolean, nowMillis: 
   if (config._tag === "Time" && window._tag === "Time") return addTime(config, window, failed, nowMillis)
   return mismatch(config, window)
 }
+
+/** A time window after so many more outcomes at `nowMillis`, none of which failed: as so many times `add`. */
+export const addSuccesses = (config: TimeConfig, window: Window, calls: number, nowMillis: number): Window =>
+  window._tag === "Time" ? addAllTime(config, window, calls, 0, nowMillis) : mismatch(config, window)

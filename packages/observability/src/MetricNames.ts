@@ -77,6 +77,27 @@ export const metrics = {
   bulkheadLimit: gauge("bulkhead_max_concurrent", ["service"], "Permits that there are."),
   bulkheadQueued: gauge("bulkhead_queue_depth", ["service"], "Calls that wait for a permit."),
   bulkheadRejected: counter("bulkhead_rejected_total", ["service"], "Calls that got no permit."),
+  rateLimiterPermits: counter(
+    "rate_limiter_permits_total",
+    ["service", "result"],
+    "Permits of a rate limiter: allowed at once, delayed, or calls that it rejected."
+  ),
+  rateLimiterAvailable: gauge(
+    "rate_limiter_available_permits",
+    ["service"],
+    "Permits that a call without a key could take now."
+  ),
+  retryBudgetRemaining: gauge(
+    "retry_budget_remaining_ratio",
+    ["service"],
+    "What is left of the retries that the budget allows, 0 to 1."
+  ),
+  retryBudgetExhausted: counter(
+    "retry_budget_exhausted_total",
+    ["service"],
+    "Calls that were not repeated because the budget was empty."
+  ),
+  throttleRejected: counter("throttle_rejected_total", ["service"], "Calls that the throttle did not send."),
   fallbackInvocations: counter(
     "fallback_invocations_total",
     ["service", "fallback_type"],

@@ -29,7 +29,7 @@ import * as Telemetry from "../Telemetry.js"
 import { type TimedOut, timedOut } from "../Timeout.js"
 import { armed, type Armed, type Limit, limited } from "../Timer.js"
 import { attemptEnded, callEnded, turnedAway } from "./Told.js"
-import { refused, refusedAtOnce, type StandardError, type Way } from "./Way.js"
+import { type Gate, refused, refusedAtOnce, type StandardError, type Way } from "./Way.js"
 
 export type { StandardError, Way } from "./Way.js"
 
@@ -147,11 +147,24 @@ class Call<A, E, R> implements Limit<TimedOut | DeadlineExceeded>, Teller {
 
   private firstAttempt(now: number): Effect.Effect<A, E | StandardError, R> {
     const { self, restored } = this.of
-    const attempt = this.attempt(now, true)
+    this.way.budget?.called(now)
+    const attempt = this.way.gate === undefined ? this.attempt(now, true) : this.gated(this.way.gate)
     return Effect.matchCauseEffect(attempt === self ? restored : this.restore(attempt), {
       onSuccess: (value) => this.attempted(Exit.succeed(value)),
       onFailure: (cause) => this.attempted(Exit.failCause(cause))
     })
+  }
+
+  /** An attempt that begins when it is let through, if it is. Until then it has not lasted at all. */
+  private gated(gate: Gate): Effect.Effect<A, E | StandardError, R> {
+    this.lastedMillis = 0
+    return gate(Effect.withFiberRuntime<A, E | StandardError, R>((fiber) => this.again(fiber)))
+  }
+
+  /** An attempt without an alarm of its own. */
+  private again(fiber: AnyFiber): Effect.Effect<A, E | StandardError, R> {
+    this.lastedMillis = undefined
+    return this.attempt(nowMillis(fiber), false)
   }
 
   /** One attempt, under its own limit or what is left of the budget, whichever ends first. */
@@ -191,16 +204,17 @@ class Call<A, E, R> implements Limit<TimedOut | DeadlineExceeded>, Teller {
 
   /** Makes the call again, as long as that is worth it. */
   private repeated(exit: Exit.Exit<A, E | StandardError>): Effect.Effect<A, E | StandardError, R> {
-    const { circuit, classifier, of, settings } = this.way
-    if (settings.retry === undefined || (exit._tag === "Success" && classifier.isDefault)) return this.conclude(exit)
+    const { budget, circuit, classifier, gate, of, settings } = this.way
+    if (gate) this.lastedMillis ??= nowMillis(this.fiber) - this.startedMillis
+    if (settings.retry === undefined || (exit._tag === "Success" && classifier.isDefault)) return this.atOnce(exit)
     // Most are not worth repeating: asked before a plan is made of how.
     const first = exit._tag === "Success" ? classifier.judge(this.fiber, exit) : undefined
-    if (first?.exit === exit && !Outcome.isTransient(first.outcome)) return this.conclude(exit)
+    if (first?.exit === exit && !Outcome.isTransient(first.outcome)) return this.atOnce(exit)
     const { permit } = this
     const mayRepeat = () => circuit === undefined || permit === undefined || circuit.mayRepeat(permit)
-    const plan = Retry.plan<A, E | StandardError>(of, settings.retry, classifier, mayRepeat)
+    const plan = Retry.plan<A, E | StandardError>(of, settings.retry, classifier, mayRepeat, budget)
     const judge: typeof plan.judge = (fiber, answer) => {
-      this.lastedMillis = nowMillis(fiber) - this.startedMillis
+      this.lastedMillis ??= nowMillis(fiber) - this.startedMillis
       this.before = answer
       return first !== undefined && answer === exit
         ? Repetition.judgement(first.exit, first.outcome)
@@ -208,8 +222,7 @@ class Call<A, E, R> implements Limit<TimedOut | DeadlineExceeded>, Teller {
     }
     const again = Effect.withFiberRuntime<A, E | StandardError, R>((fiber) => {
       this.notTheLast()
-      this.lastedMillis = undefined
-      return this.attempt(nowMillis(fiber), false)
+      return gate === undefined ? this.again(fiber) : this.gated(gate)
     })
     const answer = Repetition.afterFirst(again, { ...plan, judge }, this.fiber, exit)
     return this.afterwards(this.restore(answer), (last) => {
@@ -217,6 +230,12 @@ class Call<A, E, R> implements Limit<TimedOut | DeadlineExceeded>, Teller {
       this.lastedMillis ??= nowMillis(this.fiber) - this.startedMillis
       return this.conclude(last)
     })
+  }
+
+  /** The first attempt was the only one. */
+  private atOnce(exit: Exit.Exit<A, E | StandardError>): Effect.Effect<A, E | StandardError, R> {
+    if (exit._tag === "Success") this.way.budget?.succeeded(false)
+    return this.conclude(exit)
   }
 
   /** All attempts have been made: the budget is no longer published. */

@@ -5,13 +5,21 @@ import { Either } from "effect"
 import { also, atLeast, every, integer, InvalidOptions, valid } from "../InvalidOptions.js"
 import * as Budget from "./Budget.js"
 import * as Opening from "./Opening.js"
-import { loose, type Settings, type StandardOptions } from "./Options.js"
+import { budgetConfig, loose, type Settings, type StandardOptions } from "./Options.js"
 import { find, type Surroundings, type Trap } from "./Traps.js"
-import { counted, ruleText, seconds, span } from "./Wording.js"
+import { budgetText, counted, rateLimitText, ruleText, seconds, span } from "./Wording.js"
 
 /** One layer of the composition. */
 export interface Layer {
-  readonly layer: "deadline" | "bulkhead" | "circuit breaker" | "retry" | "timeout"
+  readonly layer:
+    | "deadline"
+    | "bulkhead"
+    | "circuit breaker"
+    | "retry"
+    | "retry budget"
+    | "throttle"
+    | "rate limit"
+    | "timeout"
   readonly does: string
 }
 
@@ -53,7 +61,10 @@ const lineText = ({ maxQueue, maxWaitMillis }: NonNullable<Settings["bulkhead"]>
   return maxWaitMillis === Infinity ? `${maxQueue} may wait` : `${maxQueue} may wait, ${span(maxWaitMillis)} at most`
 }
 
-const layers = ({ bulkhead, circuit, deadlineMillis, retry, timeoutMillis }: Settings): ReadonlyArray<Layer> => [
+const layers = (
+  { bulkhead, circuit, deadlineMillis, rateLimit, retry, throttle, timeoutMillis }: Settings,
+  budget: ReturnType<typeof budgetConfig>
+): ReadonlyArray<Layer> => [
   ...(deadlineMillis === Infinity ? [] : [{ layer: "deadline" as const, does: `${span(deadlineMillis)} in all` }]),
   ...(bulkhead === undefined
     ? []
@@ -74,6 +85,13 @@ const layers = ({ bulkhead, circuit, deadlineMillis, retry, timeoutMillis }: Set
   ...(retry === undefined
     ? []
     : [{ layer: "retry" as const, does: `${retry.maxRetries} retries of what is transient` }]),
+  ...(retry === undefined || budget === undefined
+    ? []
+    : [{ layer: "retry budget" as const, does: budgetText(budget) }]),
+  ...(throttle === undefined
+    ? []
+    : [{ layer: "throttle" as const, does: `sends ${throttle.k} for each that is accepted` }]),
+  ...(rateLimit === undefined ? [] : [{ layer: "rate limit" as const, does: rateLimitText(rateLimit) }]),
   ...(timeoutMillis === Infinity ? [] : [{ layer: "timeout" as const, does: `${span(timeoutMillis)} an attempt` }])
 ]
 
@@ -127,7 +145,7 @@ export const explain = (name: string, options: StandardOptions = {}, surrounding
   const unboundedMillis = Budget.worstCaseMillis(about)
   return {
     name,
-    layers: layers(settings),
+    layers: layers(settings, budgetConfig(settings)),
     attempts: (settings.retry?.maxRetries ?? 0) + 1,
     worstCaseMillis: Math.min(unboundedMillis, settings.deadlineMillis),
     unboundedMillis,

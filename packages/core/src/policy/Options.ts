@@ -1,12 +1,16 @@
 /**
  * The options of `Policy.standard`, their defaults and their checks.
  */
+import type { AdaptiveThrottle as ThrottleMachine, RetryBudget as Machine } from "@effect-resilience/machines"
 import { Duration, Either } from "effect"
+import * as AdaptiveThrottle from "../AdaptiveThrottle.js"
 import * as Bulkhead from "../Bulkhead.js"
 import * as CircuitOptions from "../CircuitOptions.js"
-import { type Checked, every, map, spanOrNone, valid } from "../InvalidOptions.js"
+import { type Checked, every, map, span, spanOrNone, valid } from "../InvalidOptions.js"
 import type * as Outcome from "../Outcome.js"
+import * as RateLimiter from "../RateLimiter.js"
 import * as Retry from "../Retry.js"
+import * as RetryBudget from "../RetryBudget.js"
 
 /** The pool of connections or sockets that the calls draw from, for `explain`. */
 export interface Pool {
@@ -18,6 +22,23 @@ export interface Pool {
 /** As `Bulkhead.Options`; `maxConcurrent` defaults to 50. */
 export type BulkheadOptions = { readonly [K in keyof Bulkhead.Options]?: Bulkhead.Options[K] | undefined }
 
+/** How many attempts the policy makes in a span of time, as `RateLimiter.Options`, and what becomes of those beyond. */
+export interface RateLimitOptions extends Omit<RateLimiter.Options, "limit" | "maxKeys"> {
+  /** How many in a window. From 1. */
+  readonly limit: number
+  /** Default `"reject"`. */
+  readonly onExceeded?: "reject" | "wait" | undefined
+  /** How long an attempt may wait. From 0 ms; default as long as the deadline allows. */
+  readonly maxWait?: Duration.DurationInput | undefined
+}
+
+/** Options of a rate limit that were checked; `maxWaitMillis` is 0 where nobody waits. */
+export interface RateLimitSettings {
+  readonly of: RateLimiter.Settings
+  readonly limit: number
+  readonly maxWaitMillis: number
+}
+
 /** The options of a standard policy; `"none"` leaves a layer out. */
 export interface StandardOptions {
   /** The budget of a call, retries and waits included. From 1 ms; default 10 seconds, or `timeout` if that is longer. */
@@ -26,6 +47,15 @@ export interface StandardOptions {
   readonly timeout?: Duration.DurationInput | "none" | undefined
   /** Default 2 retries with full jitter, base 100 ms, cap 2 seconds. */
   readonly retry?: Retry.Options | "none" | undefined
+  /**
+   * What retries are paid from: options for one of the policy's own, or one that it shares with others. Default
+   * `RetryBudget.make`'s: in any 10 seconds, 0.2 of the calls and 1 a second.
+   */
+  readonly retryBudget?: RetryBudget.Options | RetryBudget.RetryBudget | "none" | undefined
+  /** Refuses by chance what a dependency would not accept, repetitions included. Default none. */
+  readonly throttle?: AdaptiveThrottle.Options | "none" | undefined
+  /** A limit on what is sent, repetitions included, for a dependency with a quota. Default none. */
+  readonly rateLimit?: RateLimitOptions | "none" | undefined
   /** Default a rate of 0.5 over 30 seconds with at least 20 calls, open for 30 seconds. */
   readonly circuitBreaker?: CircuitOptions.Options | "none" | undefined
   /** Default 50 at a time, without a line. */
@@ -43,6 +73,10 @@ export interface Settings {
   readonly deadlineMillis: number
   readonly timeoutMillis: number
   readonly retry: Retry.Settings | undefined
+  /** The numbers of a budget of the policy's own, or one that is there. */
+  readonly retryBudget: Machine.Config | RetryBudget.RetryBudget | undefined
+  readonly throttle: ThrottleMachine.Config | undefined
+  readonly rateLimit: RateLimitSettings | undefined
   readonly circuit: CircuitOptions.Settings | undefined
   readonly bulkhead: Bulkhead.Settings | undefined
 }
@@ -65,6 +99,32 @@ const spans = (options: StandardOptions): { readonly deadline: Checked<number>; 
   return { deadline, timeout: spanOrNone("timeout", options.timeout ?? Math.min(defaultTimeoutMillis, most)) }
 }
 
+/** Retries that are never made need no budget; one that is shared hears of the calls all the same. */
+const retryBudget = ({ retry, retryBudget: given = {} }: StandardOptions): Checked<Settings["retryBudget"]> => {
+  if (given === "none" || RetryBudget.isRetryBudget(given)) return valid(given === "none" ? undefined : given)
+  const config = RetryBudget.settings(given, "retryBudget.")
+  const neverRetries = retry === "none" || retry?.maxRetries === 0
+  return map(config, (own) => (neverRetries ? undefined : own))
+}
+
+const throttle = ({ throttle: given = "none" }: StandardOptions): Checked<Settings["throttle"]> =>
+  given === "none" ? valid(undefined) : AdaptiveThrottle.settings(given, "throttle.")
+
+const rateLimit = ({ rateLimit: given = "none" }: StandardOptions): Checked<Settings["rateLimit"]> => {
+  if (given === "none") return valid(undefined)
+  const { limit, maxWait, onExceeded } = given
+  const waits = maxWait === undefined ? valid(Infinity) : span("rateLimit.maxWait", maxWait, 0)
+  return every<RateLimitSettings>({
+    of: RateLimiter.settings(given, "rateLimit."),
+    limit: valid(limit),
+    maxWaitMillis: onExceeded === "wait" ? waits : map(waits, () => 0)
+  })
+}
+
+/** The numbers of what retries are paid from. */
+export const budgetConfig = ({ retryBudget: budget }: Settings): Machine.Config | undefined =>
+  RetryBudget.isRetryBudget(budget) ? RetryBudget.accountOf(budget).config : budget
+
 /** Checks each option by itself; how they fit together, `standard` and `explain` say. */
 export const loose = (options: StandardOptions): Checked<Settings> => {
   const { deadline, timeout } = spans(options)
@@ -78,6 +138,9 @@ export const loose = (options: StandardOptions): Checked<Settings> => {
     retry: part(options.retry, (retry) =>
       Retry.settings(retry, "retry.", attempt === Infinity ? 0 : Math.ceil(attempt / 10))
     ),
+    retryBudget: retryBudget(options),
+    throttle: throttle(options),
+    rateLimit: rateLimit(options),
     circuit: part(options.circuitBreaker, (circuit) =>
       CircuitOptions.settings(circuit, "circuitBreaker.", {
         patienceMillis: attempt === Infinity ? undefined : Math.ceil(attempt / 2),

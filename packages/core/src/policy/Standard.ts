@@ -1,21 +1,30 @@
 /**
  * The canonical composition, outermost first:
  *
- *     deadline -> (open circuit? refuse at once) -> bulkhead -> circuit breaker -> retry -> attempt timeout -> the call
+ *     deadline -> (open circuit? refuse at once) -> bulkhead -> circuit breaker -> retry, its budget
+ *         -> throttle -> rate limit -> attempt timeout -> the call
  *
  * The breaker stands outside the retry, so one request counts once however often it was repeated, and an open circuit
  * ends the repeating. An open circuit is seen before the line, so nobody queues to hear that it is open. The deadline has
  * no timer of its own: it is enforced where time passes, by the attempt's timer (inside the breaker, so that a dependency
- * that hangs longer than every budget still opens its circuit), by the retry's wait and by the bulkhead's line.
+ * that hangs longer than every budget still opens its circuit), by the retry's wait, and by the lines of bulkhead and limiter.
+ *
+ * Throttle and rate limit stand inside the retry, because what a dependency is sent is attempts: a repetition takes of its
+ * quota too. They stand outside the attempt's limit, so that a wait for a permit is not taken for a dependency that hangs,
+ * and inside the breaker, which lets nothing be taken for calls that it refuses, and ignores what they refuse.
  */
 import { Duration, Effect, Either, type Exit, Option, type Scope } from "effect"
+import * as AdaptiveThrottle from "../AdaptiveThrottle.js"
 import * as Bulkhead from "../Bulkhead.js"
 import * as CircuitBreaker from "../CircuitBreaker.js"
 import { Classifier } from "../Classifier.js"
 import * as InvalidOptions from "../InvalidOptions.js"
 import type * as Outcome from "../Outcome.js"
 import * as PolicyRegistry from "../PolicyRegistry.js"
+import * as RateLimiter from "../RateLimiter.js"
+import * as RetryBudget from "../RetryBudget.js"
 import { type StandardError, through, type Way } from "./Call.js"
+import { gateOf } from "./Gate.js"
 import { Base, PartsTypeId, type Policy } from "./Model.js"
 import { type Settings, type StandardOptions, strict } from "./Options.js"
 import type { Told } from "./Told.js"
@@ -51,6 +60,12 @@ export interface Standard extends Policy<StandardError> {
   readonly circuitBreaker: Option.Option<CircuitBreaker.CircuitBreaker>
   /** None where the options said `"none"`. */
   readonly bulkhead: Option.Option<Bulkhead.Bulkhead>
+  /** What retries are paid from; none where the options said `"none"`, or that there are no retries. */
+  readonly retryBudget: Option.Option<RetryBudget.RetryBudget>
+  /** None unless the options ask for one. */
+  readonly throttle: Option.Option<AdaptiveThrottle.AdaptiveThrottle>
+  /** None unless the options ask for one. */
+  readonly rateLimiter: Option.Option<RateLimiter.RateLimiter>
   /** The limit of one attempt; none where the options said `"none"`. */
   readonly timeout: Option.Option<Duration.Duration>
   /** How long a dependency must have had before a call that is cut short counts against it; none without a breaker. */
@@ -62,6 +77,9 @@ export interface Standard extends Policy<StandardError> {
 interface Parts {
   readonly circuitBreaker: Option.Option<CircuitBreaker.CircuitBreaker>
   readonly bulkhead: Option.Option<Bulkhead.Bulkhead>
+  readonly retryBudget: Option.Option<RetryBudget.RetryBudget>
+  readonly throttle: Option.Option<AdaptiveThrottle.AdaptiveThrottle>
+  readonly rateLimiter: Option.Option<RateLimiter.RateLimiter>
   readonly classifier: Classifier
   /** How calls are repeated that may be. */
   readonly retry: Settings["retry"]
@@ -83,7 +101,9 @@ class StandardPolicy extends Base implements Standard {
       settings,
       classifier: parts.classifier,
       circuit: Option.getOrUndefined(Option.map(parts.circuitBreaker, CircuitBreaker.circuitOf)),
-      permits: Option.getOrUndefined(Option.map(parts.bulkhead, Bulkhead.permitsOf))
+      permits: Option.getOrUndefined(Option.map(parts.bulkhead, Bulkhead.permitsOf)),
+      budget: Option.getOrUndefined(Option.map(parts.retryBudget, RetryBudget.accountOf)),
+      gate: gateOf(parts.throttle, parts.rateLimiter, settings.rateLimit, parts.classifier)
     }
   }
 
@@ -93,6 +113,18 @@ class StandardPolicy extends Base implements Standard {
 
   get bulkhead(): Option.Option<Bulkhead.Bulkhead> {
     return this.parts.bulkhead
+  }
+
+  get retryBudget(): Option.Option<RetryBudget.RetryBudget> {
+    return this.parts.retryBudget
+  }
+
+  get throttle(): Option.Option<AdaptiveThrottle.AdaptiveThrottle> {
+    return this.parts.throttle
+  }
+
+  get rateLimiter(): Option.Option<RateLimiter.RateLimiter> {
+    return this.parts.rateLimiter
   }
 
   get timeout(): Option.Option<Duration.Duration> {
@@ -106,7 +138,7 @@ class StandardPolicy extends Base implements Standard {
   }
 
   get [PartsTypeId](): ReadonlyArray<Policy<unknown>> {
-    return [...Option.toArray(this.bulkhead), ...Option.toArray(this.circuitBreaker)]
+    return [this.bulkhead, this.circuitBreaker, this.throttle].flatMap((part) => Option.toArray<Policy<unknown>>(part))
   }
 
   readonly with = (overrides: Overrides): Standard =>
@@ -151,6 +183,14 @@ class StandardPolicy extends Base implements Standard {
   }
 }
 
+const budgetOf = (
+  name: string,
+  budget: Settings["retryBudget"]
+): Effect.Effect<Option.Option<RetryBudget.RetryBudget>, never, Scope.Scope> => {
+  if (budget === undefined || RetryBudget.isRetryBudget(budget)) return Effect.succeed(Option.fromNullable(budget))
+  return Effect.asSome(RetryBudget.fromSettings(name, budget))
+}
+
 /** Makes a standard policy of settings that were checked. */
 export const fromSettings = (
   name: string,
@@ -168,8 +208,19 @@ export const fromSettings = (
       settings.bulkhead === undefined
         ? Option.none()
         : Option.some(yield* Bulkhead.fromSettings(name, settings.bulkhead))
+    const retryBudget = yield* budgetOf(name, settings.retryBudget)
+    const throttle =
+      settings.throttle === undefined
+        ? Option.none()
+        : Option.some(yield* AdaptiveThrottle.fromSettings(name, settings.throttle, classify))
+    const rateLimiter =
+      settings.rateLimit === undefined
+        ? Option.none()
+        : Option.some(yield* RateLimiter.fromSettings(name, settings.rateLimit.of))
+    const { retry } = settings
+    const control = { retryBudget, throttle, rateLimiter }
     return yield* PolicyRegistry.register(
-      new StandardPolicy(name, settings, { circuitBreaker, bulkhead, classifier, retry: settings.retry, told })
+      new StandardPolicy(name, settings, { circuitBreaker, bulkhead, ...control, classifier, retry, told })
     )
   })
 

@@ -2,7 +2,7 @@
  * The well-known mistakes in composing policies, found from the options alone.
  */
 import { fittingRetries, type Subject, worstCaseMillis } from "./Budget.js"
-import type { StandardOptions } from "./Options.js"
+import { budgetConfig, type StandardOptions } from "./Options.js"
 import { span } from "./Wording.js"
 
 /** The names of the mistakes that can be found. */
@@ -12,6 +12,7 @@ export type Rule =
   | "pool"
   | "shared-pool"
   | "queue"
+  | "rate-limit"
   | "window"
   | "no-timeout"
   | "not-idempotent"
@@ -122,6 +123,22 @@ const queue = ({ settings: { bulkhead, deadlineMillis, timeoutMillis } }: Subjec
   ]
 }
 
+const rateLimitWait = ({ settings: { deadlineMillis, rateLimit, timeoutMillis } }: Subject): ReadonlyArray<Trap> => {
+  if (rateLimit === undefined || deadlineMillis === Infinity || rateLimit.maxWaitMillis < deadlineMillis) return []
+  const left = deadlineMillis - timeoutMillis
+  return [
+    {
+      rule: "rate-limit",
+      severity: "warning",
+      message: `an attempt may wait ${span(rateLimit.maxWaitMillis)} for the rate limit with a deadline of ${span(deadlineMillis)}: some are let through with no time left`,
+      fix:
+        left >= 1
+          ? `set rateLimit.maxWait to at most ${span(left)}, what is left of the deadline after one attempt`
+          : 'set rateLimit.onExceeded to "reject", or a timeout that leaves some of the deadline for the wait'
+    }
+  ]
+}
+
 const windowTooShort = ({ settings: { circuit, timeoutMillis } }: Subject): ReadonlyArray<Trap> => {
   if (circuit === undefined || timeoutMillis === Infinity) return []
   const { tripPolicy } = circuit.machine
@@ -175,11 +192,18 @@ const notIdempotent = ({ options, settings: { retry } }: Subject): ReadonlyArray
 const amplification = (subject: Subject, outerRetries: number): ReadonlyArray<Trap> => {
   const inner = subject.settings.retry?.maxRetries ?? 0
   if (outerRetries <= 0 || inner === 0) return []
+  const paidBy = budgetConfig(subject.settings)
+  const share = paidBy?._tag === "Ratio" ? Math.min(inner, paidBy.ratio) : inner
+  const paid =
+    share === inner
+      ? ""
+      : `; its budget pays for ${share} retries of each of the ${outerRetries + 1}, which makes it ` +
+        `${Math.round((outerRetries + 1) * (share + 1) * 100) / 100} for each request while all fail`
   return [
     {
       rule: "amplification",
       severity: "warning",
-      message: `${outerRetries} retries around ${inner} retries: one request can become ${(outerRetries + 1) * (inner + 1)} calls`,
+      message: `${outerRetries} retries around ${inner} retries: one request can become ${(outerRetries + 1) * (inner + 1)} calls${paid}`,
       fix: "retry in one place, the one nearest to the dependency"
     }
   ]
@@ -210,6 +234,7 @@ export const find = (
   ...pool(subject),
   ...sharedPool(subject, sharers),
   ...queue(subject),
+  ...rateLimitWait(subject),
   ...windowTooShort(subject),
   ...notIdempotent(subject),
   ...amplification(subject, surroundings.outerRetries ?? 0),

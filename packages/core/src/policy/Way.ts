@@ -7,13 +7,16 @@ import type * as Bulkhead from "../Bulkhead.js"
 import type { Circuit, CircuitOpen } from "../Circuit.js"
 import type { Classifier } from "../Classifier.js"
 import { type DeadlineExceeded, inForce, missed } from "../Deadline.js"
+import type { RateLimited } from "../limiter/RateLimited.js"
+import type { Throttled } from "../AdaptiveThrottle.js"
 import { type AnyFiber, nowMillis } from "../FiberTime.js"
+import type { Account } from "../RetryBudget.js"
 import type { TimedOut } from "../Timeout.js"
 import type { Settings } from "./Options.js"
 import type { Told } from "./Told.js"
 
 /** What a standard policy can refuse or fail with by itself. */
-export type StandardError = CircuitOpen | Bulkhead.BulkheadFull | TimedOut | DeadlineExceeded
+export type StandardError = CircuitOpen | Bulkhead.BulkheadFull | Throttled | RateLimited | TimedOut | DeadlineExceeded
 
 /** What all calls through a policy share. */
 export interface Way {
@@ -23,7 +26,14 @@ export interface Way {
   readonly classifier: Classifier
   readonly circuit: Circuit | undefined
   readonly permits: Bulkhead.Permits | undefined
+  /** What retries are paid from. */
+  readonly budget: Account | undefined
+  /** What each attempt goes through before its limit begins: the throttle and the rate limit; undefined without any. */
+  readonly gate: Gate | undefined
 }
+
+/** Runs an attempt, or refuses it. */
+export type Gate = <A, E, R>(attempt: Effect.Effect<A, E, R>) => Effect.Effect<A, E | Throttled | RateLimited, R>
 
 /** What a call is refused with that begins now: its caller's budget has ended, or the circuit is open. */
 export const refused = (

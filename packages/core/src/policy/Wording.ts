@@ -1,8 +1,9 @@
 /**
  * How an explanation puts numbers into words.
  */
-import type { TripPolicy } from "@effect-resilience/machines"
+import type { RetryBudget, TripPolicy } from "@effect-resilience/machines"
 import { Duration } from "effect"
+import type { RateLimitSettings } from "./Options.js"
 
 /** A span of time as an option would name it: `8s 700ms`. */
 export const span = (millis: number): string =>
@@ -14,6 +15,18 @@ export const seconds = (millis: number): string =>
 
 /** How many there are, with the noun in the right number. */
 export const counted = (n: number, noun: string): string => `${n} ${n === 1 ? noun : `${noun}s`}`
+
+/** How many retries a budget pays for. */
+export const budgetText = (budget: RetryBudget.Config): string =>
+  budget._tag === "Tokens"
+    ? `pays for ${Math.floor(budget.capacity / budget.cost)} retries, and what successes give back`
+    : `pays for retries of ${budget.ratio} of the calls, and ${budget.minPerSecond} a second`
+
+/** How many attempts a rate limit lets through. */
+export const rateLimitText = ({ limit, maxWaitMillis, of }: RateLimitSettings): string => {
+  const wait = maxWaitMillis === Infinity ? "others wait" : `others wait, ${span(maxWaitMillis)} at most`
+  return `${counted(limit, "attempt")} in ${span(of.windowMillis)}, ${maxWaitMillis === 0 ? "nobody waits" : wait}`
+}
 
 /** What a rule of a trip policy waits for. */
 export const ruleText = (rule: TripPolicy.Rule): string => {

@@ -74,7 +74,7 @@ export interface ChangeObserved extends Change {
 /** A call was refused without asking the dependency; `retryAfter` in milliseconds, where known. */
 export interface CallRejected extends Common {
   readonly _tag: "CallRejected"
-  readonly by: "circuit" | "bulkhead" | "deadline"
+  readonly by: "circuit" | "bulkhead" | "deadline" | "rateLimit" | "throttle"
   readonly retryAfter: number | undefined
 }
 
@@ -186,8 +186,17 @@ export interface RetrySettled extends Common {
   readonly succeeded: boolean
 }
 
+/** A rate limiter gave permits. Told only to sinks that ask for calls. */
+export interface PermitsTaken extends Common {
+  readonly _tag: "PermitsTaken"
+  /** How many. */
+  readonly cost: number
+  /** How long they were waited for, in milliseconds. */
+  readonly delay: number
+}
+
 /** What is told of every call, to sinks that ask for it. */
-export type CallEvent = CallSettled | AttemptSettled | RetrySettled
+export type CallEvent = PermitsTaken | CallSettled | AttemptSettled | RetrySettled
 
 /** All that policies report; `_tag` tells which. */
 export type Event =

@@ -48,6 +48,9 @@ const ofStandard: { readonly [K in keyof Required<Options>]: InvalidOptions.Kind
   deadline: anything,
   timeout: anything,
   retry: aPart,
+  retryBudget: aPart,
+  throttle: aPart,
+  rateLimit: aPart,
   circuitBreaker: aPart,
   bulkhead: aPart,
   pool: anObject

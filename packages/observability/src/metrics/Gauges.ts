@@ -2,7 +2,16 @@
  * Gauges, from what each live policy says of itself now. They are never set by transitions: an open circuit that nobody
  * calls any more takes none, and would look open for ever.
  */
-import { Bulkhead, CircuitBreaker, Keyed, Policy, PolicyRegistry } from "@effect-resilience/core"
+import {
+  AdaptiveThrottle,
+  Bulkhead,
+  CircuitBreaker,
+  Keyed,
+  Policy,
+  PolicyRegistry,
+  RateLimiter,
+  RetryBudget
+} from "@effect-resilience/core"
 import { Effect, Option } from "effect"
 import type { Recorder } from "./Recorder.js"
 import { type Service, stateLabels } from "./Service.js"
@@ -11,9 +20,19 @@ import { type Service, stateLabels } from "./Service.js"
 interface Seen {
   readonly circuits: Set<CircuitBreaker.State>
   bulkhead: Bulkhead.Snapshot | undefined
+  permits: number | undefined
+  /** The least that is left of a budget for retries. */
+  budget: number | undefined
+  throttles: boolean
 }
 
-const nothing = (): Seen => ({ circuits: new Set(), bulkhead: undefined })
+const nothing = (): Seen => ({
+  circuits: new Set(),
+  bulkhead: undefined,
+  permits: undefined,
+  budget: undefined,
+  throttles: false
+})
 
 const together = (some: Bulkhead.Snapshot | undefined, one: Bulkhead.Snapshot): Bulkhead.Snapshot =>
   some === undefined
@@ -35,6 +54,17 @@ const look = (policy: unknown, seen: Seen): Effect.Effect<void> => {
       seen.circuits.add(state)
     })
   }
+  if (RateLimiter.isRateLimiter(policy)) {
+    return Effect.map(policy.snapshot, ({ available }) => {
+      if (available !== undefined) seen.permits = (seen.permits ?? 0) + available
+    })
+  }
+  if (RetryBudget.isRetryBudget(policy)) {
+    return Effect.map(policy.snapshot, ({ remaining }) => {
+      seen.budget = Math.min(seen.budget ?? 1, remaining)
+    })
+  }
+  seen.throttles ||= AdaptiveThrottle.isAdaptiveThrottle(policy)
   if (!Bulkhead.isBulkhead(policy)) return Effect.void
   return Effect.map(policy.snapshot, (each) => {
     seen.bulkhead = together(seen.bulkhead, each)
@@ -52,7 +82,11 @@ const numbers: Readonly<Record<CircuitBreaker.State, number>> = {
   HalfOpen: 2
 }
 
-const show = (service: Service, { bulkhead, circuits }: Seen): void => {
+const show = (service: Service, { budget, bulkhead, circuits, permits, throttles }: Seen): void => {
+  if (permits !== undefined) service.rateLimiter.available(permits)
+  if (budget !== undefined) service.retryBudget.remaining(budget)
+  // Made here, so that it stands at 0 before anything is refused.
+  if (throttles) service.throttle.rejected(0)
   if (circuits.size > 0) {
     const state = worst.find((each) => circuits.has(each)) ?? "Closed"
     service.circuit.state(numbers[state])
@@ -65,7 +99,10 @@ const show = (service: Service, { bulkhead, circuits }: Seen): void => {
 }
 
 /** What a service looks like whose policies are gone. */
-const gone = ({ bulkhead, circuits }: Seen): Seen => ({
+const gone = ({ budget, bulkhead, circuits, permits }: Seen): Seen => ({
+  permits: permits && 0,
+  budget: budget && 0,
+  throttles: false,
   circuits: new Set(circuits.size > 0 ? ["Closed"] : []),
   bulkhead: bulkhead && { active: 0, limit: 0, queued: 0 }
 })

@@ -49,6 +49,8 @@ export class Recorder {
         return this.serviceOf(event).retries.get(
           `${attemptLabel(event.attempt)} ${event.succeeded ? "success" : "failure"}`
         )(1)
+      case "PermitsTaken":
+        return this.serviceOf(event).rateLimiter.permits.get(event.delay > 0 ? "delayed" : "allowed")(event.cost)
       default:
         return this.happened(event)
     }
@@ -77,6 +79,11 @@ export class Recorder {
       case "CallRejected":
         if (event.by === "circuit") service.circuit.calls.get("not_permitted")(1)
         if (event.by === "bulkhead") service.bulkhead.rejected(1)
+        if (event.by === "throttle") service.throttle.rejected(1)
+        if (event.by === "rateLimit") service.rateLimiter.permits.get("rejected")(1)
+        return
+      case "RetriesExhausted":
+        if (event.reason === "budget") service.retryBudget.exhausted(1)
         return
       case "CircuitChanged":
         return this.changed(service, event)

@@ -88,6 +88,23 @@ export const bulkheadSeries = (service: string) => ({
   rejected: series(metrics.bulkheadRejected, service)
 })
 
+/** What a rate limiter's series are. */
+export const rateLimiterSeries = (service: string) => ({
+  permits: filled(3, ["allowed", "delayed", "rejected"], (result) =>
+    series(metrics.rateLimiterPermits, service, result)
+  ),
+  available: series(metrics.rateLimiterAvailable, service)
+})
+
+/** What a retry budget's series are. */
+export const retryBudgetSeries = (service: string) => ({
+  remaining: series(metrics.retryBudgetRemaining, service),
+  exhausted: series(metrics.retryBudgetExhausted, service)
+})
+
+/** What a throttle's series are. */
+export const throttleSeries = (service: string) => ({ rejected: series(metrics.throttleRejected, service) })
+
 const endpointSeries = (service: string, endpoint: string) => ({
   timeouts: series(metrics.timeouts, service, endpoint),
   byStatus: new Bounded(mostValues, (status) => ({
@@ -100,6 +117,9 @@ const endpointSeries = (service: string, endpoint: string) => ({
 export class Service {
   private circuitOf: ReturnType<typeof circuitSeries> | undefined
   private bulkheadOf: ReturnType<typeof bulkheadSeries> | undefined
+  private retryBudgetOf: ReturnType<typeof retryBudgetSeries> | undefined
+  private throttleOf: ReturnType<typeof throttleSeries> | undefined
+  private rateLimiterOf: ReturnType<typeof rateLimiterSeries> | undefined
   private readonly byEndpoint: Bounded<ReturnType<typeof endpointSeries>>
   readonly retries: Bounded<Series>
   readonly fallbacks: Bounded<Series>
@@ -138,6 +158,18 @@ export class Service {
   degraded(kind: string, at: number): void {
     this.fallbacks.get(kind)(1)
     this.lastFallback = at
+  }
+
+  get rateLimiter() {
+    return (this.rateLimiterOf ??= rateLimiterSeries(this.name))
+  }
+
+  get retryBudget() {
+    return (this.retryBudgetOf ??= retryBudgetSeries(this.name))
+  }
+
+  get throttle() {
+    return (this.throttleOf ??= throttleSeries(this.name))
   }
 
   endpoint(operation: string | undefined) {

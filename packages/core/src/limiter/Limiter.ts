@@ -1,0 +1,237 @@
+/**
+ * How a call gets permits of a rate limiter: at once, in the line of its key, or not at all.
+ */
+import { Deadline as Budget, RateLimiter as Machine } from "@effect-resilience/machines"
+import { Duration, Effect, Either, Exit } from "effect"
+import { inForce } from "../Deadline.js"
+import { type AnyFiber, nowMillis } from "../FiberTime.js"
+import * as InvalidOptions from "../InvalidOptions.js"
+import type { Ledger } from "../RateLimiterStore.js"
+import type { Restore } from "../Region.js"
+import * as Telemetry from "../Telemetry.js"
+import { limited } from "../Timer.js"
+import { Limits, type Settings } from "./Limit.js"
+import { Line } from "./Line.js"
+import { type RateLimited, rateLimited } from "./RateLimited.js"
+
+/** What a call wants, and what becomes of it where that is not there. */
+export interface TakeOptions {
+  /** Whose limit it is. Default `""`: a limiter that is asked without keys has one limit for all. */
+  readonly key?: string | undefined
+  /** How many permits. From 1 to the burst, or to the limit of a sliding window; default 1. Dies with `InvalidOptions` otherwise. */
+  readonly cost?: number | undefined
+  /** Default `"reject"`. */
+  readonly onExceeded?: "reject" | "wait" | undefined
+  /** How long a call may wait. From 0 ms; default as long as its deadline allows. */
+  readonly maxWait?: Duration.DurationInput | undefined
+}
+
+/** Permits that were taken, and what is left after them. */
+export interface Taken {
+  readonly limit: number
+  readonly remaining: number
+  /** After so long nothing that was taken counts any more, if nothing else is. */
+  readonly resetAfter: Duration.Duration
+  /** How long the call has waited for them. */
+  readonly delay: Duration.Duration
+}
+
+/** What a limiter is doing, as of now. */
+export interface Snapshot {
+  /** How many keys it holds. */
+  readonly keys: number
+  /** How many calls there were for keys that had no room, and shared one. */
+  readonly overflowed: number
+  /** How many keys have a line. */
+  readonly lines: number
+  /** What a call without a key could take now; undefined where there was none. */
+  readonly available: number | undefined
+}
+
+/** What one call wants. */
+interface Wish {
+  readonly key: string
+  readonly limit: Machine.Config
+  readonly cost: number
+}
+
+/** A limiter at work: takes permits, and lets calls wait for them. */
+export class Limiter {
+  /** Of the keys for which somebody waits. */
+  private readonly lines = new Map<string, Line>()
+  private readonly limits: Limits
+  private isAskedWithoutKey = false
+
+  constructor(
+    readonly name: string,
+    of: Settings,
+    private readonly ledger: Ledger,
+    private readonly keyed: string | undefined
+  ) {
+    this.limits = new Limits(of)
+  }
+
+  readonly take = (options: TakeOptions = {}): Effect.Effect<Taken, RateLimited> =>
+    Effect.withFiberRuntime((fiber) => {
+      const { cost = 1, key = "", onExceeded } = options
+      if (key === "") this.isAskedWithoutKey = true
+      const limit = this.limits.ofKey(key)
+      if (Either.isLeft(limit)) return this.invalid(limit.left)
+      const most = Machine.largestCost(limit.right)
+      if (!(Number.isInteger(cost) && cost >= 1 && cost <= most)) {
+        return this.invalid([{ option: "cost", value: `${cost}`, allowed: `a whole number from 1 to ${most}` }])
+      }
+      const wish = { key, limit: limit.right, cost }
+      if (onExceeded === "wait") return this.waiting(fiber, wish, options.maxWait)
+      const line = this.lines.get(key)
+      return line === undefined ? this.atOnce(fiber, wish) : this.behind(fiber, wish, line)
+    })
+
+  get snapshot(): Effect.Effect<Snapshot> {
+    const limit = Either.getOrUndefined(this.limits.ofKey(""))
+    const available =
+      limit === undefined || !this.isAskedWithoutKey
+        ? Effect.succeed(undefined)
+        : Effect.map(this.ledger.standing("", limit), ({ remaining }) => remaining)
+    return Effect.zipWith(this.ledger.size, available, (size, free) => ({
+      ...size,
+      lines: this.lines.size,
+      available: free
+    }))
+  }
+
+  private invalid(problems: ReadonlyArray<InvalidOptions.Problem>): Effect.Effect<never> {
+    return Exit.die(new InvalidOptions.InvalidOptions({ policy: this.name, problems }))
+  }
+
+  private atOnce(fiber: AnyFiber, wish: Wish): Effect.Effect<Taken, RateLimited> {
+    const { cost, key, limit } = wish
+    const decision = this.ledger.takeNow?.(key, limit, cost, nowMillis(fiber))
+    if (decision !== undefined) return this.decided(fiber, wish, decision)
+    return Effect.flatMap(this.ledger.take(key, limit, cost), (later) => this.decided(fiber, wish, later))
+  }
+
+  private decided(fiber: AnyFiber, wish: Wish, decision: Machine.Decision): Effect.Effect<Taken, RateLimited> {
+    return decision.admitted
+      ? this.granted(fiber, wish, decision, 0)
+      : this.refused(fiber, wish, decision.remaining, decision.retryAfterMillis)
+  }
+
+  /** Nobody overtakes those in line: what is left for them is not there. */
+  private behind(fiber: AnyFiber, wish: Wish, { cost: ahead }: Line): Effect.Effect<Taken, RateLimited> {
+    return Effect.flatMap(this.ledger.waitMillis(wish.key, wish.limit, wish.cost, ahead), (millis) =>
+      millis === 0 ? this.atOnce(fiber, wish) : this.refused(fiber, wish, 0, millis)
+    )
+  }
+
+  private waiting(
+    fiber: AnyFiber,
+    wish: Wish,
+    maxWait: Duration.DurationInput | undefined
+  ): Effect.Effect<Taken, RateLimited> {
+    const checked = maxWait === undefined ? InvalidOptions.valid(Infinity) : InvalidOptions.span("maxWait", maxWait, 0)
+    if (Either.isLeft(checked)) return this.invalid(checked.left)
+    const since = nowMillis(fiber)
+    // What is there at the moment in which the budget ends comes too late.
+    const most = Math.min(checked.right, Budget.remainingMillis(inForce(fiber), since) - 1)
+    return Effect.uninterruptibleMask((restore) => {
+      const line = this.lines.get(wish.key)
+      const { cost, key, limit } = wish
+      if (line === undefined) {
+        return Effect.flatMap(this.ledger.take(key, limit, cost), (decision) =>
+          decision.admitted
+            ? this.granted(fiber, wish, decision, 0)
+            : decision.retryAfterMillis > most
+              ? this.refused(fiber, wish, decision.remaining, decision.retryAfterMillis)
+              : this.inLine(fiber, restore, wish, since, most)
+        )
+      }
+      return Effect.flatMap(this.ledger.waitMillis(key, limit, cost, line.cost), (millis) =>
+        millis > most ? this.refused(fiber, wish, 0, millis) : this.inLine(fiber, restore, wish, since, most)
+      )
+    })
+  }
+
+  private inLine(
+    fiber: AnyFiber,
+    restore: Restore,
+    wish: Wish,
+    since: number,
+    most: number
+  ): Effect.Effect<Taken, RateLimited> {
+    const line = this.lines.get(wish.key) ?? new Line()
+    this.lines.set(wish.key, line)
+    const place = line.join(wish.cost)
+    const leave = Effect.sync(() => {
+      line.leave(place)
+      if (line.isEmpty && this.lines.get(wish.key) === line) this.lines.delete(wish.key)
+    })
+    // Who is served in the moment in which those behind have waited long enough lets them go on.
+    const patience = most - (nowMillis(fiber) - since) + 1
+    const turn = Effect.catchAll(restore(limited(line.turnOf(place), patience, () => "late")), () =>
+      Effect.flatMap(this.ledger.waitMillis(wish.key, wish.limit, wish.cost, line.cost - wish.cost), (millis) =>
+        this.refused(fiber, wish, 0, millis)
+      )
+    )
+    const waited = line.isFirst(place) ? Effect.void : turn
+    return Effect.ensuring(
+      Effect.zipRight(
+        waited,
+        Effect.suspend(() => this.first(fiber, restore, wish, since, most))
+      ),
+      leave
+    )
+  }
+
+  /** The first in line: takes permits as soon as they are there. */
+  private first(
+    fiber: AnyFiber,
+    restore: Restore,
+    wish: Wish,
+    since: number,
+    most: number
+  ): Effect.Effect<Taken, RateLimited> {
+    return Effect.flatMap(this.ledger.take(wish.key, wish.limit, wish.cost), (decision) => {
+      const waited = nowMillis(fiber) - since
+      if (decision.admitted) return this.granted(fiber, wish, decision, waited)
+      const { remaining, retryAfterMillis } = decision
+      if (waited + retryAfterMillis > most) return this.refused(fiber, wish, remaining, retryAfterMillis)
+      return Effect.zipRight(
+        restore(Effect.sleep(retryAfterMillis)),
+        Effect.suspend(() => this.first(fiber, restore, wish, since, most))
+      )
+    })
+  }
+
+  private granted(
+    fiber: AnyFiber,
+    { cost, limit: { limit } }: Wish,
+    { remaining, resetAfterMillis }: Machine.Standing,
+    delay: number
+  ): Effect.Effect<Taken> {
+    const { keyed, name: policy } = this
+    Telemetry.hubOfCalls(fiber)?.tellOfCall(
+      { _tag: "PermitsTaken", policy, keyed, at: nowMillis(fiber), cost, delay },
+      fiber
+    )
+    return Effect.succeed({
+      limit,
+      remaining,
+      resetAfter: Duration.millis(resetAfterMillis),
+      delay: Duration.millis(delay)
+    })
+  }
+
+  /** Makes the error of a call that gets no permits, and reports it. */
+  private refused(
+    fiber: AnyFiber,
+    { key, limit }: Wish,
+    remaining: number,
+    retryAfter: number
+  ): Exit.Exit<never, RateLimited> {
+    const { keyed, name: policy } = this
+    const at = nowMillis(fiber)
+    Telemetry.publish(fiber, () => ({ _tag: "CallRejected", policy, keyed, at, by: "rateLimit", retryAfter }))
+    return Exit.fail(rateLimited(policy, key, limit.limit, remaining, retryAfter))
+  }
+}

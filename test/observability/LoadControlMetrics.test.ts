@@ -1,0 +1,60 @@
+/** The metrics of rate limiters, budgets for retries and throttles. */
+import { AdaptiveThrottle, Backoff, Policy, PolicyRegistry, RateLimiter } from "@effect-resilience/core"
+import { Prometheus, ResilienceMetrics } from "@effect-resilience/observability"
+import { describe, expect, it } from "@effect/vitest"
+import { Effect, Layer, Random, TestClock } from "effect"
+import { Dependency } from "../support/Dependency.js"
+import { begin } from "../support/Passing.js"
+
+const value = (text: string, sample: string): number | undefined => {
+  const line = text.split("\n").find((each) => each.startsWith(`${sample} `))
+  return line === undefined ? undefined : Number(line.slice(sample.length + 1))
+}
+
+const measured = Effect.provide(Layer.merge(PolicyRegistry.layer, ResilienceMetrics.layer({ refreshEvery: "1 day" })))
+
+describe("the metrics of load control", () => {
+  it.scoped("count permits that were there, waited for and refused, and show what is left", () =>
+    Effect.gen(function* () {
+      const limiter = yield* RateLimiter.make("quota", { limit: 10, window: "1 second" })
+      yield* limiter.take({ cost: 8 })
+      yield* begin(limiter.take({ cost: 5, onExceeded: "wait" }))
+      yield* TestClock.adjust("300 millis")
+      yield* Effect.exit(limiter.take())
+      yield* TestClock.adjust("200 millis")
+      const text = yield* Prometheus.text
+      const permits = (result: string) => value(text, `rate_limiter_permits_total{service="quota",result="${result}"}`)
+      expect(["allowed", "delayed", "rejected"].map(permits)).toEqual([8, 5, 1])
+      expect(value(text, 'rate_limiter_available_permits{service="quota"}')).toBe(2)
+    }).pipe(measured)
+  )
+
+  it.scoped("show what is left of a budget for retries, and count who found it empty", () =>
+    Effect.gen(function* () {
+      const dependency = new Dependency()
+      const policy = yield* Policy.standard("repeated", {
+        circuitBreaker: "none",
+        retry: { maxRetries: 4, backoff: Backoff.constant(0) },
+        retryBudget: { ratio: 0, minPerSecond: 1, ttl: "10 seconds" }
+      })
+      yield* Effect.exit(policy.protect(dependency.fails()))
+      expect(value(yield* Prometheus.text, 'retry_budget_remaining_ratio{service="repeated"}')).toBe(0.6)
+      yield* Effect.replicateEffect(Effect.exit(policy.protect(dependency.fails())), 3)
+      const text = yield* Prometheus.text
+      expect(value(text, 'retry_budget_remaining_ratio{service="repeated"}')).toBe(0)
+      expect(value(text, 'retry_budget_exhausted_total{service="repeated"}')).toBe(2)
+    }).pipe(measured)
+  )
+
+  it.scoped("count what a throttle did not send, from 0 on", () =>
+    Effect.gen(function* () {
+      const throttle = yield* AdaptiveThrottle.make("flooded", { maxRejection: 1 })
+      const sample = 'throttle_rejected_total{service="flooded"}'
+      expect(value(yield* Prometheus.text, sample)).toBe(0)
+      const call = throttle.protect(new Dependency().fails())
+      yield* Effect.replicateEffect(call.pipe(Effect.withRandom(Random.fixed([0.999])), Effect.exit), 10)
+      yield* call.pipe(Effect.withRandom(Random.fixed([0])), Effect.exit)
+      expect(value(yield* Prometheus.text, sample)).toBe(1)
+    }).pipe(measured)
+  )
+})
