@@ -78,8 +78,8 @@ describe("the type of a protected call", () => {
   })
 
   it("is caught tag by tag until nothing is left", () => {
-    const call = (policy: Policy.Standard) =>
-      policy.protect(charge).pipe(
+    const call = (standard: Policy.Standard) =>
+      standard.protect(charge).pipe(
         Effect.catchTags({
           CircuitOpen: ({ reason }) => Effect.succeed(reason._tag),
           BulkheadFull: ({ limit, queued }) => Effect.succeed(limit + queued),

@@ -4,10 +4,10 @@
  * Composed of parts, each layer has an uninterruptible region, a frame, and readings of the clock of its own, and all of
  * them together cost several times what the call does. Here they share one: permits are taken and the limit of the first
  * attempt is set in one synchronous step, and what the attempt ended with is seen by timeout, retry, breaker and bulkhead
- * in another. What only some calls need (a wait in line, a second attempt, a budget of the policy's own) is
- * composed of the parts and costs nothing to the others. The order of the layers is that of `Standard`. What `Policy.all`
- * of the same parts does, this does, but for what no part can know by itself: that the circuit is open before the line is
- * joined, that a probe is not to be repeated, and how long the last of several attempts has lasted.
+ * in another. What only some calls need (a wait in line, a second attempt, a budget of the policy's own) is composed of the
+ * parts and costs nothing to the others. What `Policy.all` of the same parts does, this does, but for what no part can know
+ * by itself: that the circuit is open before the line is joined, that a probe is not to be repeated, and how long the last of
+ * several attempts has lasted. The order of the layers is that of `Standard`.
  *
  * A `Call` is mutable, and nobody has it but the one call: it goes from `enter` to `finish`, once.
  */
@@ -33,12 +33,11 @@ import { type Gate, refused, refusedAtOnce, type StandardError, type Way } from 
 
 export type { StandardError, Way } from "./Way.js"
 
-/** What all calls of one protected effect share. */
+/** What all calls of one protected effect share; `restored` is the effect in `restore`, with which nearly every call begins. */
 interface Protected<A, E, R> {
   readonly way: Way
   readonly restore: Restore
   readonly self: Effect.Effect<A, E, R>
-  /** The effect itself in `restore`, which nearly every call begins with. */
   readonly restored: Effect.Effect<A, E, R>
 }
 
@@ -149,10 +148,7 @@ class Call<A, E, R> implements Limit<TimedOut | DeadlineExceeded>, Teller {
     const { self, restored } = this.of
     this.way.budget?.called(now)
     const attempt = this.way.gate === undefined ? this.attempt(now, true) : this.gated(this.way.gate)
-    return Effect.matchCauseEffect(attempt === self ? restored : this.restore(attempt), {
-      onSuccess: (value) => this.attempted(Exit.succeed(value)),
-      onFailure: (cause) => this.attempted(Exit.failCause(cause))
-    })
+    return this.afterwards(attempt === self ? restored : this.restore(attempt), (exit) => this.attempted(exit))
   }
 
   /** An attempt that begins when it is let through, if it is. Until then it has not lasted at all. */
