@@ -1,26 +1,29 @@
 /**
  * Asks the questions of this folder, each in a process of its own.
  *
- *     npm run bench [-- --only 1,5] [--quick] [--seed 1] [--json] [--help]
+ *     npm run bench [-- --only 1,5] [--quick] [--suite load] [--seed 1] [--json] [--help]
  */
 import { fork } from "node:child_process"
 import { parseArgs } from "node:util"
 import { built } from "./harness/Build.js"
 import type { Answer } from "./harness/Measure.js"
 import { details, json, summary } from "./harness/Report.js"
+import { loadSuite } from "./load/suite.js"
 import { questions } from "./questions.js"
 
 const usage = `npm run bench -- [options]
 
   --only 1,5   ask these questions only (there are ${[...questions.keys()].join(", ")})
   --quick      less than a minute in all, and less certain
-  --seed 1     the order of the cases in each round
+  --suite load the simulations of load control instead: the same numbers on any machine
+  --seed 1     the order of the cases in each round, or the chances of the simulations
   --json       the goals alone, for machines
   --help       this page`
 
 const { values } = parseArgs({
   options: {
     only: { type: "string" },
+    suite: { type: "string" },
     quick: { type: "boolean", default: false },
     seed: { type: "string", default: "1" },
     json: { type: "boolean", default: false },
@@ -61,7 +64,11 @@ const selected = values.only?.split(",").map(Number) ?? [...questions.keys()]
 const unknown = selected.filter((id) => !questions.has(id))
 
 if (values.help) console.log(usage)
-else if (unknown.length > 0) {
+else if (values.suite === "load") console.log(loadSuite(Number(values.seed), values.json))
+else if (values.suite !== undefined) {
+  console.error(`there is no suite ${values.suite}\n\n${usage}`)
+  process.exitCode = 2
+} else if (unknown.length > 0) {
   console.error(`there is no question ${unknown.join(", ")}\n\n${usage}`)
   process.exitCode = 2
 } else await askAll(selected)

@@ -6,7 +6,7 @@ const amount = (cost: number, unit: Unit): string =>
 const times = (ratio: number): string => `${ratio.toPrecision(3)}x`
 
 /** Columns under each other; the first to the left, the others to the right. */
-const table = (rows: ReadonlyArray<ReadonlyArray<string>>, indent: string): string => {
+export const table = (rows: ReadonlyArray<ReadonlyArray<string>>, indent: string): string => {
   const width = (column: number): number => Math.max(...rows.map((row) => row[column]?.length ?? 0))
   const widths = (rows[0] ?? []).map((_, column) => width(column))
   return rows

@@ -98,7 +98,8 @@ export const limited = (policy: Policy, setting: Setting, seed: number): Readonl
     server.resize(phase.workers ?? setting.workers)
     arrivals(simulation, chance, phase.perSecond, millis, arrive(tally))
     // The first half is for settling.
-    for (let at = millis / 2; at < millis; at += 500) simulation.after(at, () => tally.limitWas(limit()))
+    const watchedFrom = policy === "none" ? Infinity : millis / 2
+    for (let at = watchedFrom; at < millis; at += 500) simulation.after(at, () => tally.limitWas(limit()))
     phaseBegins += millis
     simulation.run(phaseBegins)
     return tally

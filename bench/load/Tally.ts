@@ -7,8 +7,10 @@ export interface Row {
   readonly p50: number
   readonly p99: number
   readonly refused: number
-  /** The median of the limit; none where there is no limit. */
+  /** The median of the limit; `null` where there is none. */
   readonly limit: number | null
+  /** What else is worth a glance, in the table. */
+  readonly note?: string
 }
 
 /** The value below which a share `q` lies; 0 of nothing. */

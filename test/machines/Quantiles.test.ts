@@ -88,6 +88,10 @@ describe("recent quantiles", () => {
   const countAt = (recent: Quantiles.Recent, atMillis: number, of = config) =>
     Quantiles.inRecent(Quantiles.advance(of, recent, atMillis)).count
 
+  it("begin with nothing", () => {
+    expect(Quantiles.emptyRecent).toEqual({ index: 0, present: Quantiles.empty, older: [], merged: Quantiles.empty })
+  })
+
   it("hold a value for its window, less up to a slice", () => {
     const first = add(Quantiles.emptyRecent, 5, 0)
     expect([0, 249, 250, 999, 1000].map((atMillis) => countAt(first, atMillis))).toEqual([1, 1, 1, 1, 0])

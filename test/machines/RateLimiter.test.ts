@@ -203,6 +203,17 @@ describe.each([
   })
 })
 
+describe("a key that has used nothing", () => {
+  it("has all there is, at any time", () => {
+    expect(RateLimiter.initial(bucket(3, 1000))).toEqual({ _tag: "TokenBucket", missing: 0, atMillis: 0 })
+    expect(RateLimiter.initial(sliding(3, 1000))).toEqual({ _tag: "SlidingWindow", index: 0, present: 0, before: 0 })
+    for (const config of [bucket(3, 1000), sliding(3, 1000)]) {
+      const standing = RateLimiter.standing(config, RateLimiter.initial(config), 5)
+      expect(standing).toEqual({ remaining: 3, resetAfterMillis: 0 })
+    }
+  })
+})
+
 describe("token bucket", () => {
   it("admits its burst at once, then one for each share of the window", () => {
     const { decisions } = taking(bucket(10, 1000, 3), [...at(0, 4), [99, 1], [100, 1], [101, 1], [200, 1]])
@@ -258,10 +269,8 @@ describe("sliding window", () => {
   })
 
   it("forgets the window before when another has passed", () => {
-    expect(admittedIn(taking(sliding(3, 1000), [...at(999, 3), ...at(2000, 4)]).decisions)).toEqual([
-      ...[true, true, true],
-      ...[true, true, true, false]
-    ])
+    const { decisions } = taking(sliding(3, 1000), [...at(999, 3), ...at(2000, 4)])
+    expect(admittedIn(decisions)).toEqual([true, true, true, true, true, true, false])
   })
 
   it("holds nearly twice the limit in a span of two windows at the worst, as its page says", () => {
@@ -272,6 +281,8 @@ describe("sliding window", () => {
   it("takes a clock that goes back for one that stands at the beginning of its window", () => {
     const { decisions } = taking(sliding(3, 1000), [...at(1500, 3), [200, 1]])
     expect(decisions[3]).toEqual({ admitted: false, remaining: 0, resetAfterMillis: 2000, retryAfterMillis: 1334 })
+    const late = taking(sliding(10, 1000), [...at(900, 10), ...at(1999, 9)]).state
+    expect(RateLimiter.standing(sliding(10, 1000), late, 1000).remaining).toBe(0)
   })
 })
 
@@ -306,6 +317,8 @@ describe("the state of another algorithm", () => {
     const ofWindow = "the state of a TokenBucket was used with the config of a SlidingWindow"
     expect(() => RateLimiter.take(one, RateLimiter.initial(other), 1, 0)).toThrow(ofBucket)
     expect(() => RateLimiter.take(other, RateLimiter.initial(one), 1, 0)).toThrow(ofWindow)
+    expect(() => RateLimiter.waitMillis(one, RateLimiter.initial(other), 1, 0)).toThrow(ofBucket)
+    expect(() => RateLimiter.waitMillis(other, RateLimiter.initial(one), 1, 0)).toThrow(ofWindow)
     expect(() => RateLimiter.standing(one, RateLimiter.initial(other), 0)).toThrow(ofBucket)
     expect(() => RateLimiter.isFresh(other, RateLimiter.initial(one), 0)).toThrow(ofWindow)
   })

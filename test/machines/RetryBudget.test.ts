@@ -132,6 +132,7 @@ describe("a budget by ratio", () => {
   it("says how much of what there could be is left", () => {
     const one = callsAt(config, RetryBudget.initial(config), 0, 50)
     expect(RetryBudget.remainingRatio(config, one, 0)).toBe(1)
+    expect(RetryBudget.remainingRatio(config, one, 10_000)).toBe(1)
     const [, spent] = RetryBudget.withdraw(config, one, 0)
     expect(RetryBudget.remainingRatio(config, spent, 0)).toBe(19 / 20)
     expect(RetryBudget.remainingRatio(config, exhaust(config, one, 0).state, 0)).toBe(0)
@@ -180,9 +181,11 @@ describe("over any life of a budget by tokens", () => {
 })
 
 describe("the state of another rule", () => {
-  it("is refused by name", () => {
+  it("is refused by name where something is asked of it, and else left as it is", () => {
     const [one, other] = [ratio(1, 1, 1), tokens(5, 1)]
     const message = "the state of a budget by Tokens was used with a config by Ratio"
+    expect(RetryBudget.called(one, RetryBudget.initial(other), 0)).toEqual(RetryBudget.initial(other))
+    expect(RetryBudget.succeeded(one, RetryBudget.initial(other), true)).toEqual(RetryBudget.initial(other))
     const asks = [RetryBudget.available, RetryBudget.withdraw, RetryBudget.remainingRatio]
     asks.forEach((ask) => expect(() => ask(one, RetryBudget.initial(other), 0)).toThrow(message))
     expect(() => RetryBudget.available(other, RetryBudget.initial(one), 0)).toThrow(

@@ -21,37 +21,17 @@
  * Delay", Nichols and Jacobson, 2012.
  */
 
-/** How much a request matters, the most first. */
-export const classes = ["CRITICAL_PLUS", "CRITICAL", "SHEDDABLE_PLUS", "SHEDDABLE"] as const
+import {
+  type Class,
+  classes,
+  type Config,
+  type Outcome,
+  type Reason,
+  type Refusal,
+  type Request
+} from "./LoadShedderState.js"
 
-/** How much a request matters. */
-export type Class = (typeof classes)[number]
-
-/** The numbers of a load shedder. */
-export interface Config {
-  /** How many may wait in all classes together, >= 0. */
-  readonly maxWaiting: number
-  /** With more than this many in its line a class serves the newest first, >= 0. */
-  readonly newestFirstAbove: number
-  /** In a line that does not empty nobody waits longer than this, in milliseconds, > 0. */
-  readonly targetMillis: number
-  /** A line that was not empty for as long as this does not empty; and nobody waits longer, in milliseconds, > 0. */
-  readonly intervalMillis: number
-  /** From this delay of the event loop on the lowest class is refused, in milliseconds, > 0. */
-  readonly maxDelayMillis: number
-  /** The least and the most that a refused caller is told to stay away, in milliseconds, >= 0. */
-  readonly minRetryAfterMillis: number
-  readonly maxRetryAfterMillis: number
-}
-
-/** Someone who asks to be served. */
-export interface Request {
-  /** By which it is known when its turn comes. */
-  readonly id: number
-  readonly class: Class
-  /** When it must begin at the latest to end in time; Infinity without a deadline. */
-  readonly latestMillis: number
-}
+export * from "./LoadShedderState.js"
 
 interface Waiter extends Request {
   readonly sinceMillis: number
@@ -62,6 +42,8 @@ interface Line {
   readonly waiters: ReadonlyArray<Waiter>
   /** Since when somebody waits. */
   readonly sinceMillis: number
+  /** Nobody's deadline comes before this. */
+  readonly earliestMillis: number
 }
 
 /** A stretch of time in which requests were refused. */
@@ -82,28 +64,7 @@ export interface State {
   readonly overload: Overload | undefined
 }
 
-/**
- * Why a request is refused: all that may run do, and the lines are full; a higher class took its place in them; it waited
- * too long; its deadline leaves no time; the event loop is late.
- */
-export type Reason = "Full" | "Displaced" | "Waited" | "Deadline" | "EventLoop"
-
-/** A request that is not served. */
-export interface Refusal {
-  readonly id: number
-  readonly class: Class
-  readonly reason: Reason
-  /** When to come back; longer, the longer the overload has lasted. */
-  readonly retryAfterMillis: number
-}
-
-/** Whose turn it is, and who is sent away. Who is in neither waits. */
-export interface Outcome {
-  readonly admitted: ReadonlyArray<number>
-  readonly refused: ReadonlyArray<Refusal>
-}
-
-const noLine: Line = { waiters: [], sinceMillis: 0 }
+const noLine: Line = { waiters: [], sinceMillis: 0, earliestMillis: Infinity }
 const nobody: ReadonlyArray<never> = []
 
 /** Nobody runs and nobody waits; `limit` (>= 1) may run at a time. */
@@ -164,7 +125,7 @@ const changed = (
 }
 
 const replaced = (line: Line, waiters: ReadonlyArray<Waiter>): Line =>
-  waiters.length === 0 ? noLine : { waiters, sinceMillis: line.sinceMillis }
+  waiters.length === 0 ? noLine : { waiters, sinceMillis: line.sinceMillis, earliestMillis: line.earliestMillis }
 
 /** Why one who waits must go by now; undefined if it may wait on. */
 const overdue = (config: Config, state: State, line: Line, waiter: Waiter, nowMillis: number): Reason | undefined => {
@@ -174,25 +135,31 @@ const overdue = (config: Config, state: State, line: Line, waiter: Waiter, nowMi
   return nowMillis - waiter.sinceMillis - state.delayMillis >= mostMillis ? "Waited" : undefined
 }
 
+/** Whether somebody may have to go. The oldest is the first who has waited too long. */
+const isDue = (config: Config, state: State, line: Line, nowMillis: number): boolean => {
+  const oldest = line.waiters[0]
+  if (oldest === undefined) return false
+  return nowMillis > line.earliestMillis || overdue(config, state, line, oldest, nowMillis) !== undefined
+}
+
 /** Sends away who has waited too long or could not end in time. To be asked from time to time while anybody waits. */
 export const sweep = (
   config: Config,
   state: State,
   nowMillis: number
 ): readonly [refused: ReadonlyArray<Refusal>, State] => {
-  if (state.lines.every(({ waiters }) => waiters.length === 0)) return [nobody, state]
+  if (!state.lines.some((line) => isDue(config, state, line, nowMillis))) return [nobody, state]
   const leaving: Array<readonly [Request, Reason]> = []
   const lines = state.lines.map((line) => {
-    const kept = line.waiters.filter((waiter) => {
+    const waiters = line.waiters.filter((waiter) => {
       const reason = overdue(config, state, line, waiter, nowMillis)
       if (reason !== undefined) leaving.push([waiter, reason])
       return reason === undefined
     })
-    return kept.length === line.waiters.length ? line : replaced(line, kept)
+    const earliestMillis = waiters.reduce((earliest, { latestMillis }) => Math.min(earliest, latestMillis), Infinity)
+    return waiters.length === 0 ? noLine : { waiters, sinceMillis: line.sinceMillis, earliestMillis }
   })
-  return leaving.length === 0
-    ? [nobody, state]
-    : changed(config, state, { lines, running: state.running }, leaving, nowMillis)
+  return changed(config, state, { lines, running: state.running }, leaving, nowMillis)
 }
 
 /** Lets in as many of those who wait as there is room for, after those who must have gone. */
@@ -253,12 +220,15 @@ export const arrive = (
   const [displaced, lines] = isFull ? displace(state.lines) : [undefined, state.lines]
   const rank = rankOf(request.class)
   const line = lines[rank] ?? noLine
-  const sinceMillis = line.waiters.length === 0 ? nowMillis : line.sinceMillis
-  const waiters = [...line.waiters, { ...request, sinceMillis: nowMillis }]
+  const longer: Line = {
+    waiters: [...line.waiters, { ...request, sinceMillis: nowMillis }],
+    sinceMillis: line.waiters.length === 0 ? nowMillis : line.sinceMillis,
+    earliestMillis: Math.min(line.earliestMillis, request.latestMillis)
+  }
   const [refused, next] = changed(
     config,
     state,
-    { lines: lines.with(rank, { waiters, sinceMillis }), running: state.running },
+    { lines: lines.with(rank, longer), running: state.running },
     displaced === undefined ? [] : [[displaced, "Displaced"]],
     nowMillis
   )

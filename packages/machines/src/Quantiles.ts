@@ -50,7 +50,7 @@ export const add = (sketch: Sketch, value: number): Sketch => {
   const place = Math.floor(bin / blockSize)
   const block = (blocks[place] ?? noCounts).slice()
   block[bin % blockSize] = (block[bin % blockSize] ?? 0) + 1
-  const next = blocks.length > place ? blocks.slice() : Array.from({ length: place + 1 }, (_, at) => blocks[at])
+  const next = blocks.length > place ? blocks.slice() : Array.from({ length: place }, (_, at) => blocks[at])
   next[place] = block
   return { count: count + 1, zeros, blocks: next }
 }

@@ -124,14 +124,15 @@ const windowWait = (
 ): number => {
   const { limit, windowMillis } = config
   const own = Math.min(cost, limit)
-  let { before, index, present } = rolled(config, state, nowMillis)
+  const now = rolled(config, state, nowMillis)
+  let { before, present } = now
   let line = ahead + cost - own
-  let beginsIn = -elapsedIn(config, index, nowMillis)
+  let beginsIn = -elapsedIn(config, now.index, nowMillis)
   for (;;) {
     const room = limit - present - line - own
     const free = room < 0 ? windowMillis : freeAt(config, before, room)
     if (free < windowMillis) return Math.max(0, beginsIn + free)
-    const served = Math.min(line, Math.max(0, limit - present - Math.ceil(before / windowMillis)))
+    const served = Math.min(line, limit - present - Math.ceil(before / windowMillis))
     line -= served
     before = present + served
     present = 0
@@ -159,7 +160,7 @@ export const standing = (config: Config, state: State, nowMillis: number): Stand
   if (config._tag === "TokenBucket" && state._tag === "TokenBucket") {
     const { missing } = refilled(config, state, nowMillis)
     return {
-      remaining: Math.max(0, config.burst - Math.ceil(missing / config.windowMillis)),
+      remaining: config.burst - Math.ceil(missing / config.windowMillis),
       resetAfterMillis: Math.ceil(missing / config.limit)
     }
   }
