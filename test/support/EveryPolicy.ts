@@ -18,7 +18,7 @@ const bulkhead = Bulkhead.make("p", { maxConcurrent: 100 })
 const line = Bulkhead.make("p", { maxConcurrent: 100, maxQueue: 100, maxWait: "1 hour" })
 const retry = Retry.make("p", { backoff: Backoff.constant("10 millis") })
 const timeout = Timeout.make("p", { duration: "1 hour" })
-const limiter = RateLimiter.make("p", { limit: 100, window: "1 millis" })
+const limiter = RateLimiter.make("p", { limit: 1_000_000, window: "1 millis" })
 const standard = Policy.standard("p", { deadline: "1 hour", timeout: "1 hour" })
 const bare = { deadline: "none", timeout: "none", retry: "none", circuitBreaker: "none", bulkhead: "none" } as const
 
@@ -49,7 +49,7 @@ export const everyPolicy: Readonly<Record<string, Making>> = {
     deadline: "1 hour",
     timeout: "1 hour",
     throttle: { k: 100 },
-    rateLimit: { limit: 100, window: "1 millis", onExceeded: "wait" }
+    rateLimit: { limit: 1_000_000, window: "1 millis", onExceeded: "wait" }
   }),
   "a standard policy without anything": Policy.standard("p", bare),
   "a standard policy for calls that differ": Effect.map(standard, (policy) =>

@@ -83,7 +83,7 @@ describe("the type of a protected call", () => {
         Effect.catchTags({
           CircuitOpen: ({ reason }) => Effect.succeed(reason._tag),
           BulkheadFull: ({ limit, queued }) => Effect.succeed(limit + queued),
-          Throttled: ({ policy }) => Effect.succeed(policy),
+          Throttled: ({ message }) => Effect.succeed(message),
           RateLimited: ({ key }) => Effect.succeed(key),
           TimedOut: ({ limit }) => Effect.succeed(Duration.toMillis(limit)),
           DeadlineExceeded: ({ where }) => Effect.succeed(where),
