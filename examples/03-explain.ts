@@ -21,6 +21,7 @@ console.log(`as data: ${explanation.traps.map(({ rule }) => rule).join(", ")}`)
 //   bulkhead          10 at a time, nobody waits
 //   circuit breaker   opens after 5 failures in a row, for 30s
 //   retry             3 retries of what is transient
+//   retry budget      pays for retries of 0.2 of the calls, and 1 a second
 //   timeout           2s an attempt
 // in numbers
 //   attempts          at most 4
