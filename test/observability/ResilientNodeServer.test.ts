@@ -39,7 +39,11 @@ describe("where a server listens", () => {
       const addressOf = (options: ResilientNodeServer.ListenOptions) =>
         Effect.gen(function* () {
           const node = createServer()
-          yield* Effect.provideService(ResilientNodeServer.make(() => node, options), Drain.Drain, drain)
+          yield* Effect.provideService(
+            ResilientNodeServer.make(() => node, options),
+            Drain.Drain,
+            drain
+          )
           return node.address()
         })
       expect(yield* addressOf({ port: 0 })).toMatchObject({ address: "127.0.0.1" })
