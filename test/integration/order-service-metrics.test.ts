@@ -3,7 +3,8 @@ import { AlertRules, Grafana } from "@effect-resilience/observability"
 import { describe, expect, it } from "@effect/vitest"
 import { Effect } from "effect"
 import * as Prometheus from "../support/Prometheus.js"
-import { dependencies, folder, freePort, type Service, start } from "../support/RunningOrderService.js"
+import { freePort } from "../support/Loopback.js"
+import { dependencies, folder, type Service, start } from "../support/RunningOrderService.js"
 
 const body = JSON.stringify({ productId: "p1", quantity: 1, amountCents: 1010 })
 

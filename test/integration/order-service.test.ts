@@ -8,7 +8,8 @@ import * as Fs from "node:fs/promises"
 import * as Net from "node:net"
 import * as Path from "node:path"
 import * as Process from "../../examples/order-service/src/Process.js"
-import { dependencies, environment, folder, freePort, type Service, start } from "../support/RunningOrderService.js"
+import { freePort } from "../support/Loopback.js"
+import { dependencies, environment, folder, type Service, start } from "../support/RunningOrderService.js"
 
 const send = (url: string, init?: RequestInit) =>
   Effect.promise(async () => {

@@ -3,6 +3,7 @@ import { AlertRules } from "@effect-resilience/observability"
 import { describe, expect, it } from "@effect/vitest"
 import { Effect } from "effect"
 import * as Http from "node:http"
+import { listening } from "../support/Loopback.js"
 import * as Prometheus from "../support/Prometheus.js"
 
 const rules = AlertRules.format(
@@ -34,19 +35,8 @@ const service = Effect.gen(function* () {
       ].join("\n")
     )
   })
-  yield* Effect.addFinalizer(() =>
-    Effect.async<void>((resume) => {
-      server.close(() => resume(Effect.void))
-      server.closeAllConnections()
-    })
-  )
-  const port = yield* Effect.async<number>((resume) => {
-    server.listen(0, "127.0.0.1", () => {
-      const address = server.address()
-      resume(Effect.succeed(typeof address === "object" && address !== null ? address.port : 0))
-    })
-  })
-  return Object.assign(now, { address: `127.0.0.1:${port}` })
+  const { host } = new URL(yield* listening(server))
+  return Object.assign(now, { address: host })
 })
 
 const named = (alertname: string) => (alerts: ReadonlyArray<Prometheus.ActiveAlert>) =>

@@ -16,7 +16,8 @@ import {
 } from "@effect/platform"
 import { Data, Effect, Layer, Logger, LogLevel, Tracer } from "effect"
 import * as Http from "node:http"
-import { dependencies, folder, listening, start } from "../support/RunningOrderService.js"
+import { listening } from "../support/Loopback.js"
+import { dependencies, folder, start } from "../support/RunningOrderService.js"
 
 const authorization = "Bearer s3cret-of-the-header"
 const card = "4111111111111111"

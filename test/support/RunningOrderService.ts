@@ -5,10 +5,10 @@ import { Data, Effect, type Scope } from "effect"
 import { type ChildProcess, spawn } from "node:child_process"
 import * as Fs from "node:fs/promises"
 import * as Http from "node:http"
-import * as Net from "node:net"
 import * as Os from "node:os"
 import * as Path from "node:path"
 import { fileURLToPath } from "node:url"
+import { listening } from "./Loopback.js"
 
 const main = fileURLToPath(new URL("../../examples/order-service/src/main.ts", import.meta.url))
 
@@ -17,24 +17,6 @@ class Unexpected extends Data.TaggedError("Unexpected")<{ readonly what: string 
     return this.what
   }
 }
-
-/** Listens on a port of loopback until the scope closes; gives the address. */
-export const listening = (server: Http.Server): Effect.Effect<string, never, Scope.Scope> =>
-  Effect.gen(function* () {
-    yield* Effect.addFinalizer(() =>
-      Effect.async<void>((resume) => {
-        server.close(() => resume(Effect.void))
-        server.closeAllConnections()
-      })
-    )
-    const port = yield* Effect.async<number>((resume) => {
-      server.listen(0, "127.0.0.1", () => {
-        const address = server.address()
-        resume(Effect.succeed(typeof address === "object" && address !== null ? address.port : 0))
-      })
-    })
-    return `http://127.0.0.1:${port}`
-  })
 
 /** All dependencies behind one port: enough of the agreed answers for orders, and payment that can be switched off. */
 export const dependencies = Effect.gen(function* () {
@@ -160,12 +142,3 @@ export const start = (
         )
     }
   })
-
-/** A port that nobody listens on. */
-export const freePort = Effect.async<number>((resume) => {
-  const server = Net.createServer().listen(0, "127.0.0.1", () => {
-    const address = server.address()
-    const port = typeof address === "object" && address !== null ? address.port : 0
-    server.close(() => resume(Effect.succeed(port)))
-  })
-})

@@ -5,4 +5,4 @@
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as Process from "./Process.js"
 
-NodeRuntime.runMain(Process.run, { disableErrorReporting: true })
+NodeRuntime.runMain(Process.run, { disableErrorReporting: true, disablePrettyLogger: true })

@@ -49,5 +49,6 @@ const environment = Layer.unwrapScoped(
 )
 
 NodeRuntime.runMain(Effect.provide(Process.run, Layer.provide(environment, NodeContext.layer)), {
-  disableErrorReporting: true
+  disableErrorReporting: true,
+  disablePrettyLogger: true
 })

@@ -29,21 +29,7 @@ import type {
 } from "./plan/Model.js"
 import { normal } from "./plan/Time.js"
 
-export type {
-  Aim,
-  Call,
-  DefectFault,
-  ErrorFault,
-  Fault,
-  FaultPlan,
-  HangFault,
-  InterruptFault,
-  LatencyFault,
-  LostReplyFault,
-  OutcomeFault,
-  Phase,
-  Span
-} from "./plan/Model.js"
+export type * from "./plan/Model.js"
 export { decide, type Hit, initial, type State } from "./plan/Decision.js"
 export { fromJson, type PlanJson, schema, toJson } from "./plan/Json.js"
 export { check, type Part, type Setting, type Settings } from "./plan/Settings.js"

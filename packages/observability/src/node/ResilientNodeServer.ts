@@ -30,8 +30,11 @@ import { Deferred, Duration, Effect, Layer, type Scope } from "effect"
 import type * as Http from "node:http"
 import * as Drain from "../Drain.js"
 
-/** Where it listens, as in Node's `server.listen`: `host`, `port`, or the `path` of a socket. */
+/** Where it listens, as in Node's `server.listen`: `port` and `host` (default 127.0.0.1), or the `path` of a socket. */
 export type ListenOptions = Parameters<typeof NodeHttpServer.make>[1]
+
+const onLoopback = (options: ListenOptions): ListenOptions =>
+  options.path === undefined ? { ...options, host: options.host ?? "127.0.0.1" } : options
 
 /** How long connections may take to end after their last answer; then they are cut off. */
 const lingering = "1 second"
@@ -98,7 +101,7 @@ export const make = (
       if (node.listening) node.close(() => Deferred.unsafeDone(closed, Effect.void))
     })
 
-    const server = yield* NodeHttpServer.make(() => node, options)
+    const server = yield* NodeHttpServer.make(() => node, onLoopback(options))
     // Before the finalizer, which would otherwise drain without it.
     yield* drain.register("http server", Effect.zipRight(close, answers.ended))
     yield* Effect.addFinalizer(() =>
