@@ -1,3 +1,4 @@
+export * as AlarmClock from "./AlarmClock.js"
 export * as Backoff from "./Backoff.js"
 export * as Bulkhead from "./Bulkhead.js"
 export * as CircuitBreaker from "./CircuitBreaker.js"
