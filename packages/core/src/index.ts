@@ -1,4 +1,8 @@
+<<<<<<< HEAD
 export * as AdaptiveThrottle from "./AdaptiveThrottle.js"
+=======
+export * as AlarmClock from "./AlarmClock.js"
+>>>>>>> a47de2b9588245556ea88f547a191591d935d7e9
 export * as Backoff from "./Backoff.js"
 export * as Bulkhead from "./Bulkhead.js"
 export * as CircuitBreaker from "./CircuitBreaker.js"
