@@ -4,6 +4,7 @@
  * before the line, a probe is never repeated), the scripts do not go.
  */
 import {
+  AdaptiveLimiter,
   Backoff,
   Bulkhead,
   CircuitBreaker,
@@ -29,6 +30,7 @@ interface Family {
   readonly circuit: CircuitBreaker.Options
   readonly classify?: Outcome.Classify
   readonly budget?: RetryBudget.Options
+  readonly concurrency?: AdaptiveLimiter.Options
 }
 
 const timeout = 100
@@ -93,6 +95,15 @@ const families: Readonly<Record<string, Family>> = {
     classify: illIsFailure,
     budget: RetryBudget.tokens({ capacity: 6, cost: 2 })
   },
+  "several attempts, a limit that is learned": {
+    reports: ["CallRejected", "CallTimedOut", "RetriesExhausted", "RetryScheduled"],
+    calls: 40,
+    apartMillis: [1, 40],
+    retries: 2,
+    bulkhead: many,
+    circuit: staysClosed,
+    concurrency: { algorithm: "aimd", initial: 4, maxQueue: 1, maxWait: 30 }
+  },
   "a classifier of its own": {
     reports: ["CallTimedOut", "RetriesExhausted", "RetryScheduled"],
     calls: 40,
@@ -121,6 +132,7 @@ const fused = (of: Family): Effect.Effect<Tested> =>
         retryBudget: of.budget ?? "none",
         circuitBreaker: of.circuit,
         bulkhead: of.bulkhead,
+        concurrency: of.concurrency,
         classify: of.classify
       })
     ),
@@ -140,7 +152,11 @@ const composed = (of: Family): Effect.Effect<Tested> =>
       const budget = of.budget && (yield* RetryBudget.make(name, of.budget))
       const retry = yield* Retry.make(name, { ...retryOf(of), classify, budget })
       const limit = yield* Timeout.make(name, { duration: timeout })
-      return { policy: Policy.all(bulkhead, breaker, retry, limit), breaker, bulkhead }
+      const inner =
+        of.concurrency === undefined
+          ? limit
+          : Policy.all(yield* AdaptiveLimiter.make(name, { ...of.concurrency, classify }), limit)
+      return { policy: Policy.all(bulkhead, breaker, retry, inner), breaker, bulkhead }
     })
   )
 

@@ -1,5 +1,14 @@
 /** The metrics of rate limiters, budgets for retries and throttles. */
-import { AdaptiveThrottle, Backoff, Policy, PolicyRegistry, RateLimiter } from "@effect-resilience/core"
+import {
+  AdaptiveThrottle,
+  Backoff,
+  Criticality,
+  EventLoopDelay,
+  LoadShedder,
+  Policy,
+  PolicyRegistry,
+  RateLimiter
+} from "@effect-resilience/core"
 import { Prometheus, ResilienceMetrics } from "@effect-resilience/observability"
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Layer, Random, TestClock } from "effect"
@@ -55,6 +64,50 @@ describe("the metrics of load control", () => {
       yield* Effect.replicateEffect(call.pipe(Effect.withRandom(Random.fixed([0.999])), Effect.exit), 10)
       yield* call.pipe(Effect.withRandom(Random.fixed([0])), Effect.exit)
       expect(value(yield* Prometheus.text, sample)).toBe(1)
+    }).pipe(measured)
+  )
+
+  it.scoped("show the limit that is learned and what runs under it, also inside a standard policy", () =>
+    Effect.gen(function* () {
+      const policy = yield* Policy.standard("learned", { concurrency: { initial: 3 } })
+      yield* Effect.replicateEffect(begin(policy.protect(Effect.never)), 2)
+      const sample = (name: string) => `${name}{service="learned"}`
+      const before = yield* Prometheus.text
+      expect(value(before, sample("concurrency_limit"))).toBe(3)
+      expect(value(before, sample("concurrency_in_flight"))).toBe(2)
+      expect(value(before, sample("bulkhead_rejected_total"))).toBe(0)
+      yield* Effect.replicateEffect(begin(Effect.exit(policy.protect(Effect.never))), 3)
+      const after = yield* Prometheus.text
+      expect(value(after, sample("concurrency_in_flight"))).toBe(3)
+      expect(value(after, sample("bulkhead_rejected_total"))).toBe(2)
+      expect(value(after, sample("bulkhead_active_count"))).toBeUndefined()
+    }).pipe(measured)
+  )
+
+  it.scoped("count who was shed and why, from 0 on", () =>
+    Effect.gen(function* () {
+      const shedder = yield* LoadShedder.make("shedding", { capacity: 1, maxWaiting: 0 })
+      const sample = (priority: string, reason: string) =>
+        `load_shed_requests_total{service="shedding",priority="${priority}",reason="${reason}"}`
+      expect(value(yield* Prometheus.text, sample("sheddable_plus", "event_loop"))).toBe(0)
+      yield* begin(shedder.protect(Effect.never))
+      const refused = Effect.exit(shedder.protect(Effect.void))
+      yield* Effect.replicateEffect(Criticality.withClass(refused, "CRITICAL_PLUS"), 2)
+      yield* refused
+      const text = yield* Prometheus.text
+      expect(value(text, sample("critical_plus", "full"))).toBe(2)
+      expect(value(text, sample("critical", "full"))).toBe(1)
+      expect(value(text, 'concurrency_limit{service="shedding"}')).toBe(1)
+      expect(value(text, 'concurrency_in_flight{service="shedding"}')).toBe(1)
+    }).pipe(measured)
+  )
+
+  it.scoped("show how late the event loop is, where that is measured", () =>
+    Effect.gen(function* () {
+      const sample = 'event_loop_delay_seconds{quantile="0.99"}'
+      const monitor = { lateMillis: () => 0, quantileMillis: (q: number) => (q === 0.99 ? 250 : 1) }
+      yield* Prometheus.text.pipe(Effect.provideService(EventLoopDelay.EventLoopDelay, monitor))
+      expect(value(yield* Prometheus.text, sample)).toBe(0.25)
     }).pipe(measured)
   )
 })

@@ -1,9 +1,12 @@
 import {
+  type AdaptiveLimiter,
   Backoff,
   type Bulkhead,
   CircuitBreaker,
+  Criticality,
   Deadline,
   Keyed,
+  type LoadShedder,
   type Outcome,
   Policy,
   Retry,
@@ -62,6 +65,15 @@ describe("the type of a protected call", () => {
     expectTypeOf((policy: Bulkhead.Bulkhead) => policy.protect(charge)).returns.toEqualTypeOf<
       Call<Bulkhead.BulkheadFull>
     >()
+    expectTypeOf((policy: AdaptiveLimiter.AdaptiveLimiter) => policy.protect(charge)).returns.toEqualTypeOf<
+      Call<Bulkhead.BulkheadFull | Deadline.DeadlineExceeded>
+    >()
+    expectTypeOf((policy: LoadShedder.LoadShedder) => policy.protect(charge)).returns.toEqualTypeOf<
+      Call<LoadShedder.Shed>
+    >()
+    expectTypeOf(charge.pipe(Criticality.withClass("SHEDDABLE"))).toEqualTypeOf<Call<never>>()
+    // @ts-expect-error there are four classes, and this is none of them
+    void Criticality.withClass(charge, "IMPORTANT")
     expectTypeOf((policy: Policy.Standard) => policy.protect(charge)).returns.toEqualTypeOf<
       Call<Policy.StandardError>
     >()

@@ -1,16 +1,17 @@
-<<<<<<< HEAD
+export * as AdaptiveLimiter from "./AdaptiveLimiter.js"
 export * as AdaptiveThrottle from "./AdaptiveThrottle.js"
-=======
 export * as AlarmClock from "./AlarmClock.js"
->>>>>>> a47de2b9588245556ea88f547a191591d935d7e9
 export * as Backoff from "./Backoff.js"
 export * as Bulkhead from "./Bulkhead.js"
 export * as CircuitBreaker from "./CircuitBreaker.js"
+export * as Criticality from "./Criticality.js"
 export * as Deadline from "./Deadline.js"
 export * as Degrade from "./Degrade.js"
+export * as EventLoopDelay from "./EventLoopDelay.js"
 export * as Fallback from "./Fallback.js"
 export * as InvalidOptions from "./InvalidOptions.js"
 export * as Keyed from "./Keyed.js"
+export * as LoadShedder from "./LoadShedder.js"
 export * as Outcome from "./Outcome.js"
 export * as Policy from "./Policy.js"
 export * as PolicyRegistry from "./PolicyRegistry.js"

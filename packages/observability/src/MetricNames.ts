@@ -98,6 +98,18 @@ export const metrics = {
     "Calls that were not repeated because the budget was empty."
   ),
   throttleRejected: counter("throttle_rejected_total", ["service"], "Calls that the throttle did not send."),
+  concurrencyLimit: gauge("concurrency_limit", ["service"], "Calls that may run at a time, as far as that is learned."),
+  concurrencyInFlight: gauge("concurrency_in_flight", ["service"], "Calls that run under a limit that is learned."),
+  loadShedRequests: counter(
+    "load_shed_requests_total",
+    ["service", "priority", "reason"],
+    "Requests that a server short of capacity refused, by how much they mattered and why."
+  ),
+  eventLoopDelay: gauge(
+    "event_loop_delay_seconds",
+    ["quantile"],
+    "How late timers of the event loop were in the last minute."
+  ),
   fallbackInvocations: counter(
     "fallback_invocations_total",
     ["service", "fallback_type"],
