@@ -147,6 +147,9 @@ const holdAll = (fiber: AnyFiber): (() => void) => {
   return () => holds.forEach((letGo) => letGo())
 }
 
+/** Work that nobody waits for any more keeps every permit that was taken for it until it has ended. */
+export const keepingPermits = (caller: AnyFiber, work: AnyFiber): void => work.addObserver(holdAll(caller))
+
 /**
  * Lets the caller go when it is interrupted. The work is interrupted as well if `then` says so, else it runs to its end;
  * either way it keeps every permit that was taken for it until it has ended.
@@ -160,7 +163,7 @@ export const abandonable = <A, E, R>(
       Effect.flatMap(Effect.forkDaemon(then === "interrupt" ? restore(self) : self), (work) =>
         Effect.onInterrupt(restore(Effect.flatten(work.await)), () =>
           Effect.suspend(() => {
-            work.addObserver(holdAll(fiber))
+            keepingPermits(fiber, work)
             return then === "interrupt" ? work.interruptAsFork(fiber.id()) : Effect.void
           })
         ).pipe(Effect.zipLeft(work.inheritAll))
