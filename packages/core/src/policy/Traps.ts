@@ -1,7 +1,7 @@
 /**
  * The well-known mistakes in composing policies, found from the options alone.
  */
-import { fittingRetries, type Subject, worstCaseMillis } from "./Budget.js"
+import { attemptMillis, copiesOf, fittingRetries, type Subject, worstCaseMillis } from "./Budget.js"
 import { budgetConfig, type StandardOptions } from "./Options.js"
 import { span } from "./Wording.js"
 
@@ -16,6 +16,7 @@ export type Rule =
   | "window"
   | "no-timeout"
   | "not-idempotent"
+  | "hedge"
   | "amplification"
   | "remote-fallback"
 
@@ -51,7 +52,7 @@ const budget = (subject: Subject): ReadonlyArray<Trap> => {
       rule: "budget",
       severity: "warning",
       message:
-        `${retry.maxRetries + 1} attempts of ${span(timeoutMillis)} and their waits take up to ${span(worst)} in a budget of ` +
+        `${retry.maxRetries + 1} attempts of ${span(attemptMillis(subject.settings))} and their waits take up to ${span(worst)} in a budget of ` +
         `${span(deadlineMillis)}: ${fit} ${fit === 1 ? "retry fits" : "retries fit"}`,
       fix: `set retry.maxRetries to ${fit}, shorten the timeout, or give a deadline of ${span(worst)}`
     }
@@ -70,19 +71,27 @@ const contradiction = ({ settings: { deadlineMillis, timeoutMillis } }: Subject)
         }
       ]
 
-const pool = ({ options, settings: { bulkhead } }: Subject): ReadonlyArray<Trap> =>
-  options.pool === undefined || bulkhead === undefined || bulkhead.limit <= options.pool.size
+const pool = ({ options, settings }: Subject): ReadonlyArray<Trap> => {
+  const { bulkhead } = settings
+  const copies = copiesOf(settings)
+  if (options.pool === undefined || bulkhead === undefined) return []
+  const { name, size } = options.pool
+  const most = bulkhead.limit * copies
+  return most <= size
     ? []
     : [
         {
           rule: "pool",
           severity: "warning",
           message:
-            `the bulkhead lets ${bulkhead.limit} calls in, the pool "${options.pool.name}" has ${options.pool.size}: ` +
-            `${bulkhead.limit - options.pool.size} callers wait inside for a connection, each holding a permit`,
-          fix: `set bulkhead.maxConcurrent to at most ${options.pool.size}`
+            `the bulkhead lets ${bulkhead.limit} calls in${copies === 1 ? "" : `, in up to ${copies} copies each`}, ` +
+            `the pool "${name}" has ${size}: ` +
+            `${most - size} ${copies === 1 ? "callers" : "copies"} wait inside for a connection, ` +
+            `${copies === 1 ? "each holding a permit" : "under the permits of their calls"}`,
+          fix: `set bulkhead.maxConcurrent to at most ${Math.max(1, Math.floor(size / copies))}`
         }
       ]
+}
 
 const count = (limit: number): string => (limit === Infinity ? "unlimited" : String(limit))
 
@@ -177,33 +186,71 @@ const noTimeout = ({ settings: { deadlineMillis, timeoutMillis } }: Subject): Re
       ]
 }
 
-const notIdempotent = ({ options, settings: { retry } }: Subject): ReadonlyArray<Trap> =>
-  options.idempotent !== false || retry === undefined || retry.maxRetries === 0
-    ? []
-    : [
-        {
-          rule: "not-idempotent",
-          severity: "error",
-          message: `${retry.maxRetries} retries of an operation that must not be repeated: a lost reply makes it happen twice`,
-          fix: 'set retry to "none", or carry an idempotency key that the dependency honours'
-        }
-      ]
+const notIdempotent = ({ options, settings: { hedge, retry } }: Subject): ReadonlyArray<Trap> => {
+  if (options.idempotent !== false) return []
+  const retries = retry?.maxRetries ?? 0
+  const rule = "not-idempotent"
+  const severity = "error"
+  return [
+    ...(retries === 0
+      ? []
+      : [
+          {
+            rule,
+            severity,
+            message: `${retries} retries of an operation that must not be repeated: a lost reply makes it happen twice`,
+            fix: 'set retry to "none", or carry an idempotency key that the dependency honours'
+          } as const
+        ]),
+    ...(hedge === undefined
+      ? []
+      : [
+          {
+            rule,
+            severity,
+            message: "a hedge of an operation that must not be repeated: each slow call makes it happen twice",
+            fix: 'set hedge to "none", or carry an idempotency key that the dependency honours at one time as well'
+          } as const
+        ])
+  ]
+}
+
+const lateHedge = ({ settings: { deadlineMillis, hedge, timeoutMillis } }: Subject): ReadonlyArray<Trap> => {
+  const limit = Math.min(timeoutMillis, deadlineMillis)
+  if (hedge === undefined || limit === Infinity) return []
+  const { delay } = hedge
+  const option = delay._tag === "Fixed" ? "hedge.delay" : "hedge.delay.min"
+  const millis = delay._tag === "Fixed" ? delay.millis : delay.minMillis
+  if (millis < limit) return []
+  return [
+    {
+      rule: "hedge",
+      severity: "warning",
+      message: `${option} of ${span(millis)} is not below the limit of an attempt, ${span(limit)}: no slow call ever has a second copy`,
+      fix: `set ${option} below ${span(limit)}, best to what 0.95 of the calls take`
+    }
+  ]
+}
 
 const amplification = (subject: Subject, outerRetries: number): ReadonlyArray<Trap> => {
   const inner = subject.settings.retry?.maxRetries ?? 0
   if (outerRetries <= 0 || inner === 0) return []
+  const copies = copiesOf(subject.settings)
   const paidBy = budgetConfig(subject.settings)
   const share = paidBy?._tag === "Ratio" ? Math.min(inner, paidBy.ratio) : inner
+  const hedges = subject.settings.hedge?.isBudgetGiven === false && share !== inner ? 1 : copies
   const paid =
     share === inner
       ? ""
       : `; its budget pays for ${share} retries of each of the ${outerRetries + 1}, which makes it ` +
-        `${Math.round((outerRetries + 1) * (share + 1) * 100) / 100} for each request while all fail`
+        `${Math.round((outerRetries + 1) * (share + 1) * hedges * 100) / 100} for each request while all fail`
+  const around = copies === 1 ? "" : ` of ${copies} copies each`
+  const most = (outerRetries + 1) * (inner + 1) * copies
   return [
     {
       rule: "amplification",
       severity: "warning",
-      message: `${outerRetries} retries around ${inner} retries: one request can become ${(outerRetries + 1) * (inner + 1)} calls${paid}`,
+      message: `${outerRetries} retries around ${inner} retries${around}: one request can become ${most} calls${paid}`,
       fix: "retry in one place, the one nearest to the dependency"
     }
   ]
@@ -237,6 +284,7 @@ export const find = (
   ...rateLimitWait(subject),
   ...windowTooShort(subject),
   ...notIdempotent(subject),
+  ...lateHedge(subject),
   ...amplification(subject, surroundings.outerRetries ?? 0),
   ...remoteFallback(subject.name, surroundings.fallback ?? [])
 ]

@@ -3,6 +3,7 @@
  */
 import type { RetryBudget, TripPolicy } from "@effect-resilience/machines"
 import { Duration } from "effect"
+import type { Settings as HedgeSettings } from "../hedge/Options.js"
 import type { RateLimitSettings } from "./Options.js"
 
 /** A span of time as an option would name it: `8s 700ms`. */
@@ -26,6 +27,15 @@ export const budgetText = (budget: RetryBudget.Config): string =>
 export const rateLimitText = ({ limit, maxWaitMillis, of }: RateLimitSettings): string => {
   const wait = maxWaitMillis === Infinity ? "others wait" : `others wait, ${span(maxWaitMillis)} at most`
   return `${counted(limit, "attempt")} in ${span(of.windowMillis)}, ${maxWaitMillis === 0 ? "nobody waits" : wait}`
+}
+
+/** How many copies of an attempt a hedge makes, and when. */
+export const hedgeText = ({ delay, maxHedges }: HedgeSettings): string => {
+  const when =
+    delay._tag === "Fixed"
+      ? span(delay.millis)
+      : `as long as ${delay.of.quantile} of the calls take, at first ${span(delay.initialMillis)}`
+  return `${maxHedges === 1 ? "a second copy" : `up to ${maxHedges} more copies, each`} after ${when}`
 }
 
 /** What a rule of a trip policy waits for. */

@@ -51,6 +51,7 @@ const ofStandard: { readonly [K in keyof Required<Options>]: InvalidOptions.Kind
   retryBudget: aPart,
   throttle: aPart,
   rateLimit: aPart,
+  hedge: aPart,
   circuitBreaker: aPart,
   bulkhead: aPart,
   pool: anObject

@@ -6,13 +6,15 @@ import {
   AdaptiveThrottle,
   Bulkhead,
   CircuitBreaker,
+  Hedge,
   Keyed,
   Policy,
   PolicyRegistry,
   RateLimiter,
-  RetryBudget
+  RetryBudget,
+  Timeout
 } from "@effect-resilience/core"
-import { Effect, Option } from "effect"
+import { Duration, Effect, Option } from "effect"
 import type { Recorder } from "./Recorder.js"
 import { type Service, stateLabels } from "./Service.js"
 
@@ -24,6 +26,10 @@ interface Seen {
   /** The least that is left of a budget for retries. */
   budget: number | undefined
   throttles: boolean
+  /** The longest delay of a hedge, in milliseconds. */
+  hedgeDelay: number | undefined
+  /** The longest latency by quantile, in milliseconds. */
+  readonly latency: Map<number, number>
 }
 
 const nothing = (): Seen => ({
@@ -31,8 +37,16 @@ const nothing = (): Seen => ({
   bulkhead: undefined,
   permits: undefined,
   budget: undefined,
-  throttles: false
+  throttles: false,
+  hedgeDelay: undefined,
+  latency: new Map()
 })
+
+const learned = (seen: Seen, { quantiles }: Timeout.AdaptiveSnapshot["latency"]): void => {
+  for (const { latency, quantile } of quantiles) {
+    seen.latency.set(quantile, Math.max(seen.latency.get(quantile) ?? 0, Duration.toMillis(latency)))
+  }
+}
 
 const together = (some: Bulkhead.Snapshot | undefined, one: Bulkhead.Snapshot): Bulkhead.Snapshot =>
   some === undefined
@@ -64,6 +78,13 @@ const look = (policy: unknown, seen: Seen): Effect.Effect<void> => {
       seen.budget = Math.min(seen.budget ?? 1, remaining)
     })
   }
+  if (Hedge.isHedge(policy)) {
+    return Effect.map(policy.snapshot, ({ delay, latency }) => {
+      seen.hedgeDelay = Math.max(seen.hedgeDelay ?? 0, Duration.toMillis(delay))
+      if (Option.isSome(latency)) learned(seen, latency.value)
+    })
+  }
+  if (Timeout.isAdaptiveTimeout(policy)) return Effect.map(policy.snapshot, ({ latency }) => learned(seen, latency))
   seen.throttles ||= AdaptiveThrottle.isAdaptiveThrottle(policy)
   if (!Bulkhead.isBulkhead(policy)) return Effect.void
   return Effect.map(policy.snapshot, (each) => {
@@ -82,7 +103,10 @@ const numbers: Readonly<Record<CircuitBreaker.State, number>> = {
   HalfOpen: 2
 }
 
-const show = (service: Service, { budget, bulkhead, circuits, permits, throttles }: Seen): void => {
+const show = (service: Service, seen: Seen): void => {
+  const { budget, bulkhead, circuits, hedgeDelay, latency, permits, throttles } = seen
+  if (hedgeDelay !== undefined) service.hedge.delay(hedgeDelay / 1000)
+  for (const [quantile, millis] of latency) service.latency.get(`${quantile}`)(millis / 1000)
   if (permits !== undefined) service.rateLimiter.available(permits)
   if (budget !== undefined) service.retryBudget.remaining(budget)
   // Made here, so that it stands at 0 before anything is refused.
@@ -99,7 +123,9 @@ const show = (service: Service, { budget, bulkhead, circuits, permits, throttles
 }
 
 /** What a service looks like whose policies are gone. */
-const gone = ({ budget, bulkhead, circuits, permits }: Seen): Seen => ({
+const gone = ({ budget, bulkhead, circuits, hedgeDelay, latency, permits }: Seen): Seen => ({
+  hedgeDelay: hedgeDelay && 0,
+  latency: new Map([...latency.keys()].map((quantile) => [quantile, 0])),
   permits: permits && 0,
   budget: budget && 0,
   throttles: false,
