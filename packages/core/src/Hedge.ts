@@ -18,8 +18,9 @@
  * bulkhead costs several times as much. A Promise that ignores its AbortSignal goes on all the same. A caller that is
  * interrupted waits for all copies. Changes that the winner made to FiberRefs stay, as with `Effect.race`.
  *
- * A bulkhead around a hedge counts the call once, one inside it each copy. What is opened for longer
- * (`Policy.protectStream`, `Policy.protectScoped`) has no second copy.
+ * A bulkhead around a hedge counts the call once, one inside it each copy. What is opened for longer has no second copy
+ * (`Policy.protectStream`, `Policy.protectScoped`, `Policy.protectHolding`), so neither have the calls of an HTTP client under
+ * a policy with a hedge: put the hedge around those.
  *
  * Source: "The Tail at Scale", Dean and Barroso, Communications of the ACM, 2013.
  */
@@ -27,12 +28,11 @@ import { Duration, Effect, Option, Predicate, type Scope } from "effect"
 import { dual } from "effect/Function"
 import { Classifier } from "./Classifier.js"
 import { type AnyFiber, nowMillis } from "./FiberTime.js"
-import { isAlone } from "./hedge/Alone.js"
 import { type MakeOptions, settings, type Settings } from "./hedge/Options.js"
 import { type Original, raced, type Rules } from "./hedge/Race.js"
 import * as InvalidOptions from "./InvalidOptions.js"
 import * as Latencies from "./Latencies.js"
-import { mayBeAbandoned } from "./Occupancy.js"
+import { mayBeAbandoned, runsAlone } from "./Occupancy.js"
 import type * as Outcome from "./Outcome.js"
 import { Base, type Policy } from "./policy/Model.js"
 import * as PolicyRegistry from "./PolicyRegistry.js"
@@ -103,7 +103,7 @@ export class Hedger {
     const { latencies, of, paidBy } = this
     const { maxHedges, minAttemptMillis } = this.settings
     const delayMillis = this.delayMillis(nowMillis(fiber))
-    const numbers = { delayMillis, maxHedges: isAlone(fiber) ? 0 : maxHedges, minAttemptMillis }
+    const numbers = { delayMillis, maxHedges: runsAlone(fiber) ? 0 : maxHedges, minAttemptMillis }
     return raced(fiber, restore, { ...numbers, of, classifier, latencies, paidBy, hindrance }, original)
   }
 

@@ -38,7 +38,6 @@ import {
 import { dual } from "effect/Function"
 import { inForce, publish } from "../Deadline.js"
 import type { AnyFiber } from "../FiberTime.js"
-import { Alone } from "../hedge/Alone.js"
 import { type Holder, holdersIn, Occupancy } from "../Occupancy.js"
 import { isChildless } from "../SameFiber.js"
 import type { Policy } from "./Model.js"
@@ -85,13 +84,11 @@ class Call<A, E, R> {
     Effect.uninterruptibleMask((restore) =>
       Effect.matchCauseEffect(
         restore(
-          policy.protect(this.attempt).pipe(
-            Effect.provideService(Alone, { isAlone: true }),
-            Effect.provideService(Occupancy, {
-              holders: this.outside,
-              wanted: this.wanted || this.door.keepsPermits
-            })
-          )
+          Effect.provideService(policy.protect(this.attempt), Occupancy, {
+            holders: this.outside,
+            wanted: this.wanted || this.door.keepsPermits,
+            isAlone: true
+          })
         ),
         {
           onSuccess: () => this.keep(scope),
@@ -137,10 +134,7 @@ class Call<A, E, R> {
 
   /** In the caller's own budget, and with the permits that the policy has taken. */
   private asCaller(self: Effect.Effect<A, E, R>, holders: ReadonlyArray<Holder>): Effect.Effect<A, E, R> {
-    return publish(self, this.deadline).pipe(
-      Effect.provideService(Alone, { isAlone: false }),
-      Effect.provideService(Occupancy, { holders, wanted: this.wanted })
-    )
+    return Effect.provideService(publish(self, this.deadline), Occupancy, { holders, wanted: this.wanted })
   }
 
   private keep(scope: Scope.Scope): Effect.Effect<A> {

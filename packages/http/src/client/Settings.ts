@@ -51,7 +51,6 @@ const ofStandard: { readonly [K in keyof Required<Options>]: InvalidOptions.Kind
   retryBudget: aPart,
   throttle: aPart,
   rateLimit: aPart,
-  hedge: aPart,
   circuitBreaker: aPart,
   bulkhead: aPart,
   pool: anObject
