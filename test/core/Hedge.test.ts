@@ -19,6 +19,10 @@ const after = (millis: number) => Effect.as(Effect.sleep(millis), millis)
 const atOnce = Backoff.constant(0)
 const fails = Effect.fail(new Unavailable({}))
 
+/** So many calls at a time. */
+const together = <A, E, R>(count: number, call: Effect.Effect<A, E, R>) =>
+  Effect.forEach(Array.from({ length: count }), () => call, { concurrency: "unbounded" })
+
 describe("a hedge", () => {
   it.scoped("makes one copy of a call that answers before the delay", () =>
     Effect.gen(function* () {
@@ -156,10 +160,7 @@ describe("a hedge", () => {
     return Effect.gen(function* () {
       const hedge = yield* Hedge.make("search", { ...tenth, budget: { ratio: 0.1, minPerSecond: 0, ttl: "1 minute" } })
       const dependency = new Dependency()
-      const slow = Effect.forEach(Array.from({ length: 50 }), () => hedge.protect(dependency.ask(after(150))), {
-        concurrency: "unbounded"
-      })
-      yield* during(150, slow)
+      yield* during(150, together(50, hedge.protect(dependency.ask(after(150)))))
       expect(dependency.asked).toBe(55)
       const results = listener.of("HedgeSettled").map(({ reason, result }) => reason ?? result)
       expect(results.filter((result) => result === "lost")).toHaveLength(5)
@@ -220,7 +221,7 @@ describe("a hedge", () => {
       const hedge = yield* Hedge.make("search", { ...tenth, delay })
       const delayOf = Effect.map(hedge.snapshot, (snapshot) => Duration.toMillis(snapshot.delay))
       const dependency = new Dependency()
-      yield* Effect.replicateEffect(during(50, hedge.protect(dependency.ask(after(50)))), 9)
+      yield* during(50, together(9, hedge.protect(dependency.ask(after(50)))))
       expect(yield* delayOf).toBe(1000)
       yield* during(50, hedge.protect(dependency.ask(after(50))))
       const learned = yield* delayOf
@@ -231,9 +232,9 @@ describe("a hedge", () => {
         yield* during(1, hedge.protect(after(1)))
       }
       expect(yield* delayOf).toBeGreaterThan(learned)
-      yield* Effect.replicateEffect(during(1, hedge.protect(after(1))), 500)
+      yield* during(1, together(500, hedge.protect(after(1))))
       expect(yield* delayOf).toBe(20)
-      yield* Effect.replicateEffect(during(5000, hedge.protect(after(5000))), 12)
+      yield* during(5000, together(100, hedge.protect(after(5000))))
       expect(yield* delayOf).toBe(300)
       const { latency } = yield* hedge.snapshot
       expect(Option.map(latency, ({ quantiles }) => quantiles.map(({ quantile }) => quantile))).toEqual(

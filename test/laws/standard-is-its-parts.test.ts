@@ -7,6 +7,7 @@ import {
   Backoff,
   Bulkhead,
   CircuitBreaker,
+  Hedge,
   type Outcome,
   Policy,
   Retry,
@@ -29,6 +30,7 @@ interface Family {
   readonly circuit: CircuitBreaker.Options
   readonly classify?: Outcome.Classify
   readonly budget?: RetryBudget.Options
+  readonly hedge?: Hedge.Options
 }
 
 const timeout = 100
@@ -93,6 +95,15 @@ const families: Readonly<Record<string, Family>> = {
     classify: illIsFailure,
     budget: RetryBudget.tokens({ capacity: 6, cost: 2 })
   },
+  "several copies of an attempt": {
+    reports: ["CallTimedOut", "HedgeSettled", "RetriesExhausted", "RetryScheduled"],
+    calls: 40,
+    apartMillis: [1, 90],
+    retries: 1,
+    bulkhead: many,
+    circuit: staysClosed,
+    hedge: { delay: 60, maxHedges: 2, idempotent: true, budget: "none", minAttempt: 10 }
+  },
   "a classifier of its own": {
     reports: ["CallTimedOut", "RetriesExhausted", "RetryScheduled"],
     calls: 40,
@@ -121,6 +132,7 @@ const fused = (of: Family): Effect.Effect<Tested> =>
         retryBudget: of.budget ?? "none",
         circuitBreaker: of.circuit,
         bulkhead: of.bulkhead,
+        hedge: of.hedge,
         classify: of.classify
       })
     ),
@@ -140,7 +152,8 @@ const composed = (of: Family): Effect.Effect<Tested> =>
       const budget = of.budget && (yield* RetryBudget.make(name, of.budget))
       const retry = yield* Retry.make(name, { ...retryOf(of), classify, budget })
       const limit = yield* Timeout.make(name, { duration: timeout })
-      return { policy: Policy.all(bulkhead, breaker, retry, limit), breaker, bulkhead }
+      const hedges = of.hedge === undefined ? [] : [yield* Hedge.make(name, { ...of.hedge, classify })]
+      return { policy: Policy.all(bulkhead, breaker, retry, ...hedges, limit), breaker, bulkhead }
     })
   )
 

@@ -5,6 +5,7 @@ import {
   Bulkhead,
   CircuitBreaker,
   Deadline,
+  Hedge,
   Policy,
   RateLimiter,
   Retry,
@@ -41,6 +42,13 @@ export const everyPolicy: Readonly<Record<string, Making>> = {
   "a rate limiter": Effect.map(limiter, (of) => RateLimiter.forKey(of, { key: "k" })),
   "a rate limiter with a line": Effect.map(limiter, (of) => RateLimiter.forKey(of, { onExceeded: "wait" })),
   "a throttle": AdaptiveThrottle.make("p", { k: 100 }),
+  "a hedge": Hedge.make("p", { delay: "1 hour", idempotent: true }),
+  "a hedge that learns": Hedge.make("p", {
+    delay: { quantile: 0.9, initial: "1 hour", min: "1 hour" },
+    maxHedges: 3,
+    idempotent: true
+  }),
+  "an adaptive timeout": Timeout.adaptive("p", { min: "1 hour", max: "1 hour" }),
   "a timeout": timeout,
   "a timeout that disconnects": Timeout.make("p", { duration: "1 hour", mode: "disconnect" }),
   "a deadline": Deadline.make("p", "1 hour"),
@@ -50,6 +58,11 @@ export const everyPolicy: Readonly<Record<string, Making>> = {
     timeout: "1 hour",
     throttle: { k: 100 },
     rateLimit: { limit: 1_000_000, window: "1 millis", onExceeded: "wait" }
+  }),
+  "a standard policy with a hedge": Policy.standard("p", {
+    deadline: "1 hour",
+    timeout: "1 hour",
+    hedge: { delay: "30 minutes", idempotent: true }
   }),
   "a standard policy without anything": Policy.standard("p", bare),
   "a standard policy for calls that differ": Effect.map(standard, (policy) =>
