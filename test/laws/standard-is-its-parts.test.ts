@@ -8,6 +8,7 @@ import {
   Backoff,
   Bulkhead,
   CircuitBreaker,
+  Hedge,
   type Outcome,
   Policy,
   Retry,
@@ -31,6 +32,7 @@ interface Family {
   readonly classify?: Outcome.Classify
   readonly budget?: RetryBudget.Options
   readonly concurrency?: AdaptiveLimiter.Options
+  readonly hedge?: Hedge.Options
 }
 
 const timeout = 100
@@ -104,6 +106,15 @@ const families: Readonly<Record<string, Family>> = {
     circuit: staysClosed,
     concurrency: { algorithm: "aimd", initial: 4, maxQueue: 1, maxWait: 30 }
   },
+  "several copies of an attempt": {
+    reports: ["CallTimedOut", "HedgeSettled", "RetriesExhausted", "RetryScheduled"],
+    calls: 40,
+    apartMillis: [1, 90],
+    retries: 1,
+    bulkhead: many,
+    circuit: staysClosed,
+    hedge: { delay: 60, maxHedges: 2, idempotent: true, budget: "none", minAttempt: 10 }
+  },
   "a classifier of its own": {
     reports: ["CallTimedOut", "RetriesExhausted", "RetryScheduled"],
     calls: 40,
@@ -133,6 +144,7 @@ const fused = (of: Family): Effect.Effect<Tested> =>
         circuitBreaker: of.circuit,
         bulkhead: of.bulkhead,
         concurrency: of.concurrency,
+        hedge: of.hedge,
         classify: of.classify
       })
     ),
@@ -152,11 +164,10 @@ const composed = (of: Family): Effect.Effect<Tested> =>
       const budget = of.budget && (yield* RetryBudget.make(name, of.budget))
       const retry = yield* Retry.make(name, { ...retryOf(of), classify, budget })
       const limit = yield* Timeout.make(name, { duration: timeout })
-      const inner =
-        of.concurrency === undefined
-          ? limit
-          : Policy.all(yield* AdaptiveLimiter.make(name, { ...of.concurrency, classify }), limit)
-      return { policy: Policy.all(bulkhead, breaker, retry, inner), breaker, bulkhead }
+      const hedges = of.hedge === undefined ? [] : [yield* Hedge.make(name, { ...of.hedge, classify })]
+      const limits =
+        of.concurrency === undefined ? [] : [yield* AdaptiveLimiter.make(name, { ...of.concurrency, classify })]
+      return { policy: Policy.all(bulkhead, breaker, retry, ...hedges, ...limits, limit), breaker, bulkhead }
     })
   )
 

@@ -34,6 +34,34 @@ export const limited = <A, E, R, E2>(
   return Effect.withFiberRuntime((_, { runtimeFlags }) => enter(runtimeFlags))
 }
 
+class Bell extends LiveTimers.Alarm {
+  constructor(override readonly ring: () => void) {
+    super()
+  }
+}
+
+/**
+ * Rings once, after so many milliseconds; what it gives calls that off. To be run in an uninterruptible region. What is
+ * woken at the same instant has its turn first.
+ */
+export const after = (fiber: AnyFiber, millis: number, ring: () => void): Effect.Effect<() => void> => {
+  const clock = clockOf(fiber)
+  if (LiveTimers.isLive(clock)) {
+    const bell = new Bell(ring)
+    LiveTimers.set(clock, bell, nowMillis(fiber), millis)
+    return Effect.succeed(() => LiveTimers.callOff(bell))
+  }
+  let isOff = false
+  const sleeper = Effect.interruptible(Effect.sleep(millis)).pipe(
+    Effect.zipRight(Effect.yieldNow()),
+    Effect.zipRight(Effect.sync(() => isOff || ring()))
+  )
+  return Effect.map(Effect.forkDaemon(sleeper), (timer) => () => {
+    isOff = true
+    timer.unsafeInterruptAsFork(fiber.id())
+  })
+}
+
 /** A limit, and where the work is that it is put on: in an uninterruptible region of the fiber. */
 export interface Limit<E> {
   readonly fiber: AnyFiber

@@ -65,7 +65,7 @@ export interface ClientOptions {
 }
 
 /** The options of a client under standard policies, one for each key. */
-export interface Options extends Omit<Policy.StandardOptions, "classify" | "idempotent">, ClientOptions {
+export interface Options extends Omit<Policy.StandardOptions, "classify" | "idempotent" | "hedge">, ClientOptions {
   /** By what dependencies are told apart. Default: by origin. */
   readonly key?: ((request: HttpClientRequest.HttpClientRequest) => string) | undefined
   /** How many policies are kept at most, as in `Keyed`. From 1; default 1,000. */

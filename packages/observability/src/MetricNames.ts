@@ -110,6 +110,17 @@ export const metrics = {
     ["quantile"],
     "How late timers of the event loop were in the last minute."
   ),
+  hedgeAttempts: counter(
+    "hedge_attempts_total",
+    ["service", "result"],
+    "Further copies of slow calls: won, lost, failed; suppressed were due, but not made."
+  ),
+  hedgeDelay: gauge("hedge_delay_seconds", ["service"], "After how long without an answer another copy begins."),
+  latencyQuantile: gauge(
+    "latency_quantile_seconds",
+    ["service", "quantile"],
+    "How long calls took of late, where a policy learns from that."
+  ),
   fallbackInvocations: counter(
     "fallback_invocations_total",
     ["service", "fallback_type"],

@@ -2,7 +2,7 @@
  * The canonical composition, outermost first:
  *
  *     deadline -> (open circuit? refuse at once) -> bulkhead -> circuit breaker -> retry, its budget
- *         -> throttle -> rate limit -> adaptive limit -> attempt timeout -> the call
+ *         -> hedge -> throttle -> rate limit -> adaptive limit -> attempt timeout -> the call
  *
  * The breaker stands outside the retry, so one request counts once however often it was repeated, and an open circuit
  * ends the repeating. An open circuit is seen before the line, so nobody queues to hear that it is open. The deadline has
@@ -13,6 +13,9 @@
  * quota too. They stand outside the attempt's limit, so that a wait for a permit is not taken for a dependency that hangs,
  * and inside the breaker, which lets nothing be taken for calls that it refuses, and ignores what they refuse. The adaptive
  * limit is the innermost of them: what it learns from are attempts, without their waits.
+ *
+ * A hedge stands outside of them for the same reason: each copy is an attempt, which is counted and limited by itself. It
+ * stands inside the retry, so that one repetition waits for what all copies of an attempt have come to.
  */
 import { Duration, Effect, Either, type Exit, Option, type Scope } from "effect"
 import * as AdaptiveLimiter from "../AdaptiveLimiter.js"
@@ -20,12 +23,13 @@ import * as AdaptiveThrottle from "../AdaptiveThrottle.js"
 import * as Bulkhead from "../Bulkhead.js"
 import * as CircuitBreaker from "../CircuitBreaker.js"
 import { Classifier } from "../Classifier.js"
+import * as Hedge from "../Hedge.js"
 import * as InvalidOptions from "../InvalidOptions.js"
 import type * as Outcome from "../Outcome.js"
 import * as PolicyRegistry from "../PolicyRegistry.js"
 import * as RateLimiter from "../RateLimiter.js"
 import * as RetryBudget from "../RetryBudget.js"
-import { type StandardError, through, type Way } from "./Call.js"
+import { type Gate, type StandardError, through, type Way } from "./Call.js"
 import { gateOf } from "./Gate.js"
 import { Base, PartsTypeId, type Policy } from "./Model.js"
 import { type Settings, type StandardOptions, strict } from "./Options.js"
@@ -42,7 +46,7 @@ export interface Overrides {
   readonly timeout?: Duration.DurationInput | "none" | undefined
   /** How an exit counts. */
   readonly classify?: Outcome.Classify | undefined
-  /** Whether the call may be repeated; `false`: exactly one attempt. */
+  /** Whether the call may be repeated; `false`: exactly one attempt, without a retry or a hedge. */
   readonly repeatable?: boolean | undefined
   /**
    * What the call is for, in telemetry: a name of few, such as that of a method; never a URL, which may hold what must not
@@ -70,6 +74,8 @@ export interface Standard extends Policy<StandardError> {
   readonly rateLimiter: Option.Option<RateLimiter.RateLimiter>
   /** None unless the options ask for one. */
   readonly adaptiveLimiter: Option.Option<AdaptiveLimiter.AdaptiveLimiter>
+  /** None unless the options ask for one. */
+  readonly hedge: Option.Option<Hedge.Hedge>
   /** The limit of one attempt; none where the options said `"none"`. */
   readonly timeout: Option.Option<Duration.Duration>
   /** How long a dependency must have had before a call that is cut short counts against it; none without a breaker. */
@@ -85,11 +91,14 @@ interface Parts {
   readonly throttle: Option.Option<AdaptiveThrottle.AdaptiveThrottle>
   readonly rateLimiter: Option.Option<RateLimiter.RateLimiter>
   readonly adaptiveLimiter: Option.Option<AdaptiveLimiter.AdaptiveLimiter>
+  readonly hedge: Option.Option<Hedge.Hedge>
   readonly classifier: Classifier
   /** How calls are repeated that may be. */
   readonly retry: Settings["retry"]
   readonly told: Told
 }
+
+const ungated: Gate = (attempt) => attempt
 
 class StandardPolicy extends Base implements Standard {
   private readonly way: Way
@@ -97,9 +106,12 @@ class StandardPolicy extends Base implements Standard {
   constructor(
     name: string,
     private readonly settings: Settings,
-    private readonly parts: Parts
+    private readonly parts: Parts,
+    private readonly hedges = true
   ) {
     super(name)
+    const hedge = hedges ? Option.getOrUndefined(Option.map(parts.hedge, Hedge.hedgerOf)) : undefined
+    const gate = gateOf(parts, settings.rateLimit)
     this.way = {
       name,
       of: parts.told,
@@ -108,7 +120,9 @@ class StandardPolicy extends Base implements Standard {
       circuit: Option.getOrUndefined(Option.map(parts.circuitBreaker, CircuitBreaker.circuitOf)),
       permits: Option.getOrUndefined(Option.map(parts.bulkhead, Bulkhead.permitsOf)),
       budget: Option.getOrUndefined(Option.map(parts.retryBudget, RetryBudget.accountOf)),
-      gate: gateOf(parts, settings.rateLimit)
+      gate: gate ?? (hedge && ungated),
+      hedge,
+      throttle: Option.getOrUndefined(Option.map(parts.throttle, AdaptiveThrottle.gateOf))
     }
   }
 
@@ -136,6 +150,10 @@ class StandardPolicy extends Base implements Standard {
     return this.parts.adaptiveLimiter
   }
 
+  get hedge(): Option.Option<Hedge.Hedge> {
+    return this.parts.hedge
+  }
+
   get timeout(): Option.Option<Duration.Duration> {
     const { timeoutMillis } = this.settings
     return timeoutMillis === Infinity ? Option.none() : Option.some(Duration.millis(timeoutMillis))
@@ -147,7 +165,8 @@ class StandardPolicy extends Base implements Standard {
   }
 
   get [PartsTypeId](): ReadonlyArray<Policy<unknown>> {
-    return [this.bulkhead, this.circuitBreaker, this.throttle, this.adaptiveLimiter].flatMap((part) =>
+    const { adaptiveLimiter, bulkhead, circuitBreaker, hedge, throttle } = this.parts
+    return [bulkhead, circuitBreaker, hedge, throttle, adaptiveLimiter].flatMap((part) =>
       Option.toArray<Policy<unknown>>(part)
     )
   }
@@ -168,7 +187,8 @@ class StandardPolicy extends Base implements Standard {
           operation: overrides.operation ?? this.parts.told.operation,
           status: overrides.status ?? this.parts.told.status
         }
-      }
+      },
+      overrides.repeatable ?? this.hedges
     )
 
   readonly protect = <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E | StandardError, R> =>
@@ -232,8 +252,12 @@ export const fromSettings = (
       settings.concurrency === undefined
         ? Option.none()
         : Option.some(yield* AdaptiveLimiter.fromSettings(name, settings.concurrency, classify))
+    const hedge =
+      settings.hedge === undefined
+        ? Option.none()
+        : Option.some(yield* Hedge.fromSettings(name, settings.hedge, classify, Option.getOrUndefined(retryBudget)))
     const { retry } = settings
-    const control = { retryBudget, throttle, rateLimiter, adaptiveLimiter }
+    const control = { retryBudget, throttle, rateLimiter, adaptiveLimiter, hedge }
     return yield* PolicyRegistry.register(
       new StandardPolicy(name, settings, { circuitBreaker, bulkhead, ...control, classifier, retry, told })
     )

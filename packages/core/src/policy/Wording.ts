@@ -3,6 +3,7 @@
  */
 import type { RetryBudget, TripPolicy } from "@effect-resilience/machines"
 import { Duration } from "effect"
+import type { Settings as HedgeSettings } from "../hedge/Options.js"
 import type { RateLimitSettings, Settings } from "./Options.js"
 
 /** A span of time as an option would name it: `8s 700ms`. */
@@ -37,6 +38,15 @@ export const lineText = ({ maxQueue, maxWaitMillis }: NonNullable<Settings["bulk
 /** How many attempts an adaptive limit lets through at a time. */
 export const concurrencyText = ({ learning, line }: NonNullable<Settings["concurrency"]>): string =>
   `${learning.min} to ${learning.max} attempts at a time, ${learning.initial} at first (${learning.algorithm}), ${lineText(line)}`
+
+/** How many copies of an attempt a hedge makes, and when. */
+export const hedgeText = ({ delay, maxHedges }: HedgeSettings): string => {
+  const when =
+    delay._tag === "Fixed"
+      ? span(delay.millis)
+      : `as long as ${delay.of.quantile} of the calls take, at first ${span(delay.initialMillis)}`
+  return `${maxHedges === 1 ? "a second copy" : `up to ${maxHedges} more copies, each`} after ${when}`
+}
 
 /** What a rule of a trip policy waits for. */
 export const ruleText = (rule: TripPolicy.Rule): string => {

@@ -38,6 +38,24 @@ export interface RetriesExhausted extends Common {
   readonly error: string
 }
 
+/**
+ * What became of another copy of a call that was slow, or had failed: `won`: its answer was the call's; `lost`: another's
+ * was, or the caller gave up; `failed`; `suppressed`: it was due, but was not made.
+ */
+export interface HedgeSettled extends Common {
+  readonly _tag: "HedgeSettled"
+  /** Which of the call's hedges, from 1. */
+  readonly hedge: number
+  readonly result: "won" | "lost" | "failed" | "suppressed"
+  /**
+   * Why it was not made: the budget of hedges was empty, the circuit is not closed, the throttle refuses some calls, too
+   * little was left of the budget of time, the dependency had asked for peace, or another policy refused it.
+   */
+  readonly reason: "budget" | "circuit" | "throttle" | "deadline" | "retryAfter" | "refused" | undefined
+  /** After how long without an answer it was to begin, in milliseconds. */
+  readonly delay: number
+}
+
 /** An attempt reached its own limit of `limit` milliseconds. */
 export interface CallTimedOut extends OfCall {
   readonly _tag: "CallTimedOut"
@@ -210,6 +228,7 @@ export type CallEvent = PermitsTaken | CallSettled | AttemptSettled | RetrySettl
 export type Event =
   | RetryScheduled
   | RetriesExhausted
+  | HedgeSettled
   | CallTimedOut
   | DeadlineMissed
   | CircuitChanged

@@ -8,14 +8,16 @@ import {
   Bulkhead,
   CircuitBreaker,
   EventLoopDelay,
+  Hedge,
   Keyed,
   LoadShedder,
   Policy,
   PolicyRegistry,
   RateLimiter,
-  RetryBudget
+  RetryBudget,
+  Timeout
 } from "@effect-resilience/core"
-import { Effect, Option } from "effect"
+import { Duration, Effect, Option } from "effect"
 import { metrics } from "../MetricNames.js"
 import type { Recorder } from "./Recorder.js"
 import { series } from "./Series.js"
@@ -31,6 +33,10 @@ interface Seen {
   throttles: boolean
   sheds: boolean
   concurrency: { readonly limit: number; readonly inFlight: number } | undefined
+  /** The longest delay of a hedge, in milliseconds. */
+  hedgeDelay: number | undefined
+  /** The longest latency by quantile, in milliseconds. */
+  readonly latency: Map<number, number>
 }
 
 const nothing = (): Seen => ({
@@ -40,8 +46,16 @@ const nothing = (): Seen => ({
   budget: undefined,
   throttles: false,
   sheds: false,
-  concurrency: undefined
+  concurrency: undefined,
+  hedgeDelay: undefined,
+  latency: new Map()
 })
+
+const learned = (seen: Seen, { quantiles }: Timeout.AdaptiveSnapshot["latency"]): void => {
+  for (const { latency, quantile } of quantiles) {
+    seen.latency.set(quantile, Math.max(seen.latency.get(quantile) ?? 0, Duration.toMillis(latency)))
+  }
+}
 
 const together = (some: Bulkhead.Snapshot | undefined, one: Bulkhead.Snapshot): Bulkhead.Snapshot =>
   some === undefined
@@ -80,6 +94,13 @@ const look = (policy: unknown, seen: Seen): Effect.Effect<void> => {
       seen.concurrency = { limit: concurrency.limit + limit, inFlight: concurrency.inFlight + inFlight }
     })
   }
+  if (Hedge.isHedge(policy)) {
+    return Effect.map(policy.snapshot, ({ delay, latency }) => {
+      seen.hedgeDelay = Math.max(seen.hedgeDelay ?? 0, Duration.toMillis(delay))
+      if (Option.isSome(latency)) learned(seen, latency.value)
+    })
+  }
+  if (Timeout.isAdaptiveTimeout(policy)) return Effect.map(policy.snapshot, ({ latency }) => learned(seen, latency))
   seen.throttles ||= AdaptiveThrottle.isAdaptiveThrottle(policy)
   if (!Bulkhead.isBulkhead(policy)) return Effect.void
   return Effect.map(policy.snapshot, (each) => {
@@ -98,7 +119,10 @@ const numbers: Readonly<Record<CircuitBreaker.State, number>> = {
   HalfOpen: 2
 }
 
-const show = (service: Service, { budget, bulkhead, circuits, concurrency, permits, sheds, throttles }: Seen): void => {
+const show = (service: Service, seen: Seen): void => {
+  const { budget, bulkhead, circuits, concurrency, hedgeDelay, latency, permits, sheds, throttles } = seen
+  if (hedgeDelay !== undefined) service.hedge.delay(hedgeDelay / 1000)
+  for (const [quantile, millis] of latency) service.latency.get(`${quantile}`)(millis / 1000)
   if (permits !== undefined) service.rateLimiter.available(permits)
   if (budget !== undefined) service.retryBudget.remaining(budget)
   // Made here, so that it stands at 0 before anything is refused.
@@ -122,7 +146,9 @@ const show = (service: Service, { budget, bulkhead, circuits, concurrency, permi
 }
 
 /** What a service looks like whose policies are gone. */
-const gone = ({ budget, bulkhead, circuits, concurrency, permits }: Seen): Seen => ({
+const gone = ({ budget, bulkhead, circuits, concurrency, hedgeDelay, latency, permits }: Seen): Seen => ({
+  hedgeDelay: hedgeDelay && 0,
+  latency: new Map([...latency.keys()].map((quantile) => [quantile, 0])),
   permits: permits && 0,
   budget: budget && 0,
   throttles: false,

@@ -87,6 +87,8 @@ export class Recorder {
       case "RetriesExhausted":
         if (event.reason === "budget") service.retryBudget.exhausted(1)
         return
+      case "HedgeSettled":
+        return service.hedge.attempts.get(event.result)(1)
       case "CircuitChanged":
         return this.changed(service, event)
       case "FallbackServed":

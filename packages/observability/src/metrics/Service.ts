@@ -136,6 +136,14 @@ export const loadShedSeries = (service: string) =>
 /** What a throttle's series are. */
 export const throttleSeries = (service: string) => ({ rejected: series(metrics.throttleRejected, service) })
 
+/** What a hedge's series are. */
+export const hedgeSeries = (service: string) => ({
+  attempts: filled(4, ["won", "lost", "failed", "suppressed"], (result) =>
+    series(metrics.hedgeAttempts, service, result)
+  ),
+  delay: series(metrics.hedgeDelay, service)
+})
+
 const endpointSeries = (service: string, endpoint: string) => ({
   timeouts: series(metrics.timeouts, service, endpoint),
   byStatus: new Bounded(mostValues, (status) => ({
@@ -154,6 +162,9 @@ export class Service {
   private concurrencyOf: ReturnType<typeof concurrencySeries> | undefined
   private loadShedOf: ReturnType<typeof loadShedSeries> | undefined
   private rateLimiterOf: ReturnType<typeof rateLimiterSeries> | undefined
+  private hedgeOf: ReturnType<typeof hedgeSeries> | undefined
+  /** By quantile, as a label. */
+  readonly latency: Bounded<Series>
   private readonly byEndpoint: Bounded<ReturnType<typeof endpointSeries>>
   readonly retries: Bounded<Series>
   readonly fallbacks: Bounded<Series>
@@ -177,6 +188,7 @@ export class Service {
     this.fallbackAge = series(metrics.fallbackAge, name)
     this.deadlines = filled(3, wheres, (where) => series(metrics.deadlineExceeded, name, where))
     this.faults = filled(mostValues, faults, (kind) => series(metrics.chaosInjections, name, kind))
+    this.latency = new Bounded(mostValues, (quantile) => series(metrics.latencyQuantile, name, quantile))
     this.events = filled(50, events, (event) => series(metrics.events, name, event))
   }
 
@@ -217,6 +229,10 @@ export class Service {
 
   get throttle() {
     return (this.throttleOf ??= throttleSeries(this.name))
+  }
+
+  get hedge() {
+    return (this.hedgeOf ??= hedgeSeries(this.name))
   }
 
   endpoint(operation: string | undefined) {
