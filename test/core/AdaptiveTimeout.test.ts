@@ -29,7 +29,11 @@ describe("an adaptive timeout", () => {
       const limit = yield* limitOf(timeout)
       expect(Math.abs(limit - 100)).toBeLessThanOrEqual(2)
       const exit = yield* during(limit, Effect.exit(Timeout.protect(dependency.hangs(), timeout)))
-      expect(failureOf(Exit.flatten(exit))).toMatchObject({ _tag: "TimedOut", policy: "stock", limit: Duration.millis(limit) })
+      expect(failureOf(Exit.flatten(exit))).toMatchObject({
+        _tag: "TimedOut",
+        policy: "stock",
+        limit: Duration.millis(limit)
+      })
       expect([dependency.asked, dependency.running]).toEqual([11, 0])
       expect(listener.of("CallTimedOut")).toMatchObject([{ policy: "stock", limit }])
     }).pipe(listener.hear)

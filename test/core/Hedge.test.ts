@@ -1,4 +1,15 @@
-import { Backoff, Bulkhead, Deadline, Hedge, Outcome, Policy, RateLimiter, Retry, RetryBudget, Timeout } from "@effect-resilience/core"
+import {
+  Backoff,
+  Bulkhead,
+  Deadline,
+  Hedge,
+  Outcome,
+  Policy,
+  RateLimiter,
+  Retry,
+  RetryBudget,
+  Timeout
+} from "@effect-resilience/core"
 import { describe, expect, it } from "@effect/vitest"
 import { Cause, Deferred, Duration, Effect, Exit, Fiber, FiberRef, Option, Stream, TestClock } from "effect"
 import { Declined, Dependency, Unavailable } from "../support/Dependency.js"
@@ -47,7 +58,9 @@ describe("a hedge", () => {
       yield* TestClock.adjust("10 millis")
       expect(yield* ended(call)).toEqual(Exit.succeed(10))
       expect([dependency.asked, dependency.running]).toEqual([2, 0])
-      expect(yield* during(120, hedge.protect(copies(new Dependency(), after(105), Effect.never)))).toEqual(Exit.succeed(105))
+      expect(yield* during(120, hedge.protect(copies(new Dependency(), after(105), Effect.never)))).toEqual(
+        Exit.succeed(105)
+      )
       expect(listener.of("HedgeSettled")).toMatchObject([
         { policy: "search", hedge: 1, result: "won", delay: 100 },
         { policy: "search", hedge: 1, result: "lost", delay: 100 }
@@ -55,17 +68,21 @@ describe("a hedge", () => {
     }).pipe(listener.hear)
   })
 
-  it.scoped("has a copy that failed in a way that passes make way at once, and gives the last error when all have", () =>
-    Effect.gen(function* () {
-      const hedge = yield* Hedge.make("search", { ...tenth, maxHedges: 2 })
-      const second = new Dependency()
-      expect(yield* hedge.protect(copies<string, Unavailable>(second, fails, Effect.succeed("second")))).toBe("second")
-      expect(second.asked).toBe(2)
-      const all = new Dependency()
-      const exit = yield* Effect.exit(hedge.protect(all.ask(Effect.suspend(() => Effect.fail(new Unavailable({}))))))
-      expect(failureOf(exit)).toMatchObject({ _tag: "Unavailable" })
-      expect(all.asked).toBe(3)
-    })
+  it.scoped(
+    "has a copy that failed in a way that passes make way at once, and gives the last error when all have",
+    () =>
+      Effect.gen(function* () {
+        const hedge = yield* Hedge.make("search", { ...tenth, maxHedges: 2 })
+        const second = new Dependency()
+        expect(yield* hedge.protect(copies<string, Unavailable>(second, fails, Effect.succeed("second")))).toBe(
+          "second"
+        )
+        expect(second.asked).toBe(2)
+        const all = new Dependency()
+        const exit = yield* Effect.exit(hedge.protect(all.ask(Effect.suspend(() => Effect.fail(new Unavailable({}))))))
+        expect(failureOf(exit)).toMatchObject({ _tag: "Unavailable" })
+        expect(all.asked).toBe(3)
+      })
   )
 
   it.scoped("ends with a failure that does not pass, or a defect, and ends the other copies", () =>
@@ -96,24 +113,26 @@ describe("a hedge", () => {
     })
   )
 
-  it.scoped("does not have the winner wait for the losers' finalizers, which the caller's fiber waits for at its end", () =>
-    Effect.gen(function* () {
-      const hedge = yield* Hedge.make("search", tenth)
-      const bulkhead = yield* Bulkhead.make("search", { maxConcurrent: 1 })
-      const dependency = new Dependency()
-      const slow = Effect.onInterrupt(Effect.never, () => Effect.sleep("1 second"))
-      const answered = yield* Deferred.make<number>()
-      const protect = Policy.all(bulkhead, hedge).protect
-      const call = protect(copies<number, never>(dependency, slow, after(10)))
-      const fiber = yield* begin(Effect.flatMap(call, (value) => Deferred.succeed(answered, value)))
-      yield* TestClock.adjust("110 millis")
-      expect(yield* Deferred.isDone(answered)).toBe(true)
-      expect([Option.isNone(yield* Fiber.poll(fiber)), dependency.running]).toEqual([true, 1])
-      expect((yield* bulkhead.snapshot).active).toBe(1)
-      yield* TestClock.adjust("1 second")
-      expect(yield* ended(fiber)).toEqual(Exit.succeed(true))
-      expect([(yield* bulkhead.snapshot).active, dependency.running]).toEqual([0, 0])
-    })
+  it.scoped(
+    "does not have the winner wait for the losers' finalizers, which the caller's fiber waits for at its end",
+    () =>
+      Effect.gen(function* () {
+        const hedge = yield* Hedge.make("search", tenth)
+        const bulkhead = yield* Bulkhead.make("search", { maxConcurrent: 1 })
+        const dependency = new Dependency()
+        const slow = Effect.onInterrupt(Effect.never, () => Effect.sleep("1 second"))
+        const answered = yield* Deferred.make<number>()
+        const protect = Policy.all(bulkhead, hedge).protect
+        const call = protect(copies<number, never>(dependency, slow, after(10)))
+        const fiber = yield* begin(Effect.flatMap(call, (value) => Deferred.succeed(answered, value)))
+        yield* TestClock.adjust("110 millis")
+        expect(yield* Deferred.isDone(answered)).toBe(true)
+        expect([Option.isNone(yield* Fiber.poll(fiber)), dependency.running]).toEqual([true, 1])
+        expect((yield* bulkhead.snapshot).active).toBe(1)
+        yield* TestClock.adjust("1 second")
+        expect(yield* ended(fiber)).toEqual(Exit.succeed(true))
+        expect([(yield* bulkhead.snapshot).active, dependency.running]).toEqual([0, 0])
+      })
   )
 
   it.scoped("drops what a loser ends with after all", () =>
@@ -184,22 +203,25 @@ describe("a hedge", () => {
     })
   )
 
-  it.scoped("begins no copy that the budget of time leaves nothing for, or that was asked not to come back so soon", () => {
-    const listener = new Listener()
-    return Effect.gen(function* () {
-      const hedge = yield* Hedge.make("search", { ...tenth, minAttempt: "50 millis" })
-      const dependency = new Dependency()
-      yield* during(149, Effect.exit(Deadline.protect(hedge.protect(dependency.ask(Effect.never)), "149 millis")))
-      expect(dependency.asked).toBe(1)
-      yield* during(150, Effect.exit(Deadline.protect(hedge.protect(dependency.ask(Effect.never)), "150 millis")))
-      expect(dependency.asked).toBe(3)
-      const busy = Effect.fail(new Unavailable({ retryAfter: Duration.seconds(1) }))
-      yield* Effect.exit(hedge.protect(dependency.ask(busy)))
-      expect(dependency.asked).toBe(4)
-      const reasons = listener.of("HedgeSettled").map(({ reason, result }) => reason ?? result)
-      expect(reasons).toEqual(["deadline", "lost", "retryAfter"])
-    }).pipe(listener.hear)
-  })
+  it.scoped(
+    "begins no copy that the budget of time leaves nothing for, or that was asked not to come back so soon",
+    () => {
+      const listener = new Listener()
+      return Effect.gen(function* () {
+        const hedge = yield* Hedge.make("search", { ...tenth, minAttempt: "50 millis" })
+        const dependency = new Dependency()
+        yield* during(149, Effect.exit(Deadline.protect(hedge.protect(dependency.ask(Effect.never)), "149 millis")))
+        expect(dependency.asked).toBe(1)
+        yield* during(150, Effect.exit(Deadline.protect(hedge.protect(dependency.ask(Effect.never)), "150 millis")))
+        expect(dependency.asked).toBe(3)
+        const busy = Effect.fail(new Unavailable({ retryAfter: Duration.seconds(1) }))
+        yield* Effect.exit(hedge.protect(dependency.ask(busy)))
+        expect(dependency.asked).toBe(4)
+        const reasons = listener.of("HedgeSettled").map(({ reason, result }) => reason ?? result)
+        expect(reasons).toEqual(["deadline", "lost", "retryAfter"])
+      }).pipe(listener.hear)
+    }
+  )
 
   it.scoped("waits for the other copies when one of them is refused by another policy", () => {
     const listener = new Listener()
@@ -217,7 +239,13 @@ describe("a hedge", () => {
 
   it.scoped("learns its delay from first copies, also from those that lost", () =>
     Effect.gen(function* () {
-      const delay = { quantile: 0.9, initial: "1 second", min: "20 millis", max: "300 millis", minimumCalls: 10 } as const
+      const delay = {
+        quantile: 0.9,
+        initial: "1 second",
+        min: "20 millis",
+        max: "300 millis",
+        minimumCalls: 10
+      } as const
       const hedge = yield* Hedge.make("search", { ...tenth, delay })
       const delayOf = Effect.map(hedge.snapshot, (snapshot) => Duration.toMillis(snapshot.delay))
       const dependency = new Dependency()
@@ -248,7 +276,12 @@ describe("a hedge", () => {
       const hedge = yield* Hedge.make("search", tenth)
       const dependency = new Dependency()
       const rows = Stream.fromEffect(dependency.ask(after(200))).pipe(Policy.protectStream(hedge), Stream.runCollect)
-      expect(yield* during(200, Effect.map(rows, (all) => [...all]))).toEqual(Exit.succeed([200]))
+      expect(
+        yield* during(
+          200,
+          Effect.map(rows, (all) => [...all])
+        )
+      ).toEqual(Exit.succeed([200]))
       const held = Policy.protectHolding(hedge.protect, () => dependency.ask(after(200)))
       expect(yield* during(200, held)).toEqual(Exit.succeed(200))
       expect(dependency.asked).toBe(2)

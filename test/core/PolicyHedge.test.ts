@@ -42,10 +42,7 @@ describe("the hedge of a standard policy", () => {
         { _tag: "CallSettled", status: "ok", attempts: 2, duration: 120, lastAttempt: 20, counted: "success" }
       ])
       expect((yield* Option.getOrThrow(policy.bulkhead).snapshot).active).toBe(0)
-    }).pipe(
-      listener.hear,
-      Effect.provide(Telemetry.layer((event) => calls.push(event), { calls: true }))
-    )
+    }).pipe(listener.hear, Effect.provide(Telemetry.layer((event) => calls.push(event), { calls: true })))
   })
 
   it.scoped("hedges every attempt of a retry, (1 + retries) * (1 + hedges) at most", () =>
@@ -119,7 +116,10 @@ describe("the hedge of a standard policy", () => {
       })
       const refusing = Effect.withRandom(Random.fixed([0.99]))
       const ill = { classify: () => Outcome.failure({ transient: true }) }
-      yield* throttled.with({ ...ill, repeatable: false }).protect(Effect.void).pipe(refusing, Effect.replicateEffect(3))
+      yield* throttled
+        .with({ ...ill, repeatable: false })
+        .protect(Effect.void)
+        .pipe(refusing, Effect.replicateEffect(3))
       yield* during(200, throttled.protect(dependency.ask(after(200))).pipe(refusing))
       expect(dependency.asked).toBe(2)
       expect(listener.of("HedgeSettled").map(({ reason }) => reason)).toEqual(["circuit", "throttle"])
@@ -142,7 +142,12 @@ describe("the hedge of a standard policy", () => {
   it.scoped("keeps the permit until its losers have ended, and counts a call that is given up by its first copy", () =>
     Effect.gen(function* () {
       const circuitBreaker = { tripPolicy: CircuitBreaker.consecutive(1), patience: "150 millis" } as const
-      const policy = yield* Policy.standard("api", { ...noRetry, circuitBreaker, bulkhead: { maxConcurrent: 1 }, hedge })
+      const policy = yield* Policy.standard("api", {
+        ...noRetry,
+        circuitBreaker,
+        bulkhead: { maxConcurrent: 1 },
+        hedge
+      })
       const bulkhead = Option.getOrThrow(policy.bulkhead)
       const closing = Effect.onInterrupt(Effect.never, () => Effect.sleep("1 second"))
       const call = policy.protect(attempts<number, never>(new Dependency(), closing, after(10)))
@@ -185,11 +190,31 @@ describe("the hedge of a standard policy", () => {
 describe("an explanation", () => {
   it("has the hedge where it stands, and reckons with its copies", () => {
     const { budget: _, ...sharing } = hedge
-    const told = Policy.explain("api", { timeout: "1 second", retry: { maxRetries: 1, backoff: Backoff.constant(0) }, hedge: sharing, throttle: {} })
-    expect(told.layers.slice(-5).map(({ layer }) => layer)).toEqual(["retry", "retry budget", "hedge", "throttle", "timeout"])
+    const told = Policy.explain("api", {
+      timeout: "1 second",
+      retry: { maxRetries: 1, backoff: Backoff.constant(0) },
+      hedge: sharing,
+      throttle: {}
+    })
+    expect(told.layers.slice(-5).map(({ layer }) => layer)).toEqual([
+      "retry",
+      "retry budget",
+      "hedge",
+      "throttle",
+      "timeout"
+    ])
     expect(told.layers.find(({ layer }) => layer === "hedge")?.does).toBe("a second copy after 100ms")
-    expect(told).toMatchObject({ attempts: 4, unboundedMillis: 2200, expected: { attempts: 4, millis: 2200 }, traps: [] })
-    const learned = { ...hedge, maxHedges: 2, delay: { quantile: 0.95, initial: "50 millis", max: "100 millis" } } as const
+    expect(told).toMatchObject({
+      attempts: 4,
+      unboundedMillis: 2200,
+      expected: { attempts: 4, millis: 2200 },
+      traps: []
+    })
+    const learned = {
+      ...hedge,
+      maxHedges: 2,
+      delay: { quantile: 0.95, initial: "50 millis", max: "100 millis" }
+    } as const
     const told2 = Policy.explain("api", { timeout: "1 second", retry: "none", hedge: learned })
     expect(told2.layers.find(({ layer }) => layer === "hedge")?.does).toBe(
       "up to 2 more copies, each after as long as 0.95 of the calls take, at first 50ms"

@@ -1,5 +1,14 @@
 /** The metrics of rate limiters, budgets for retries, throttles, hedges, and of what is learned of latency. */
-import { AdaptiveThrottle, Backoff, Hedge, Keyed, Policy, PolicyRegistry, RateLimiter, Timeout } from "@effect-resilience/core"
+import {
+  AdaptiveThrottle,
+  Backoff,
+  Hedge,
+  Keyed,
+  Policy,
+  PolicyRegistry,
+  RateLimiter,
+  Timeout
+} from "@effect-resilience/core"
 import { Prometheus, ResilienceMetrics } from "@effect-resilience/observability"
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Layer, Random, TestClock } from "effect"
@@ -60,7 +69,11 @@ describe("the metrics of load control", () => {
 
   it.scoped("count what became of hedges, from 0 on, and show after how long they begin", () =>
     Effect.gen(function* () {
-      const hedge = yield* Hedge.make("slow", { delay: "100 millis", idempotent: true, budget: { ratio: 0, minPerSecond: 0.3 } })
+      const hedge = yield* Hedge.make("slow", {
+        delay: "100 millis",
+        idempotent: true,
+        budget: { ratio: 0, minPerSecond: 0.3 }
+      })
       const results = (text: string) =>
         ["won", "lost", "failed", "suppressed"].map((result) =>
           value(text, `hedge_attempts_total{service="slow",result="${result}"}`)
@@ -87,7 +100,10 @@ describe("the metrics of load control", () => {
         idleTimeToLive: "1 hour"
       })
       const timeout = yield* Timeout.adaptive("stock", { max: "2 seconds" })
-      for (const [host, millis] of [["a", 200], ["b", 50]] as const) {
+      for (const [host, millis] of [
+        ["a", 200],
+        ["b", 50]
+      ] as const) {
         yield* during(millis, hosts.protect(host)(Effect.sleep(millis)))
         yield* during(millis, hosts.protect(host)(Effect.sleep(millis)))
       }

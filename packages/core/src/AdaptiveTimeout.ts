@@ -69,7 +69,11 @@ const settings = (options: Options): InvalidOptions.Checked<Settings> =>
       factor: InvalidOptions.atLeast("factor", options.factor ?? 2, 1)
     }),
     ({ maxMillis, minMillis }) => minMillis <= maxMillis,
-    ({ maxMillis, minMillis }) => ({ option: "max", value: `${maxMillis} ms`, allowed: `at least min, ${minMillis} ms` })
+    ({ maxMillis, minMillis }) => ({
+      option: "max",
+      value: `${maxMillis} ms`,
+      allowed: `at least min, ${minMillis} ms`
+    })
   )
 
 class AdaptiveTimeoutPolicy extends Base implements AdaptiveTimeout {

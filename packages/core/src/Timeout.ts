@@ -18,7 +18,13 @@ import type * as Telemetry from "./Telemetry.js"
 import { type Mode, type TimedOut, timedOut } from "./TimedOut.js"
 import { limited } from "./Timer.js"
 
-export { adaptive, type AdaptiveTimeout, isAdaptiveTimeout, type Options as AdaptiveOptions, type Snapshot as AdaptiveSnapshot } from "./AdaptiveTimeout.js"
+export {
+  adaptive,
+  type AdaptiveTimeout,
+  isAdaptiveTimeout,
+  type Options as AdaptiveOptions,
+  type Snapshot as AdaptiveSnapshot
+} from "./AdaptiveTimeout.js"
 export { type Mode, TimedOut, timedOut } from "./TimedOut.js"
 
 /** The options of a timeout. */

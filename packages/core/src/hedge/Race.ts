@@ -171,7 +171,11 @@ class Race<A, E, R> {
   }
 
   /** A copy has ended the call: nobody waits for the others. */
-  private conclude(by: Runner<A, E>, exit: Exit.Exit<A, E>, result: Telemetry.HedgeSettled["result"]): Effect.Effect<A, E> {
+  private conclude(
+    by: Runner<A, E>,
+    exit: Exit.Exit<A, E>,
+    result: Telemetry.HedgeSettled["result"]
+  ): Effect.Effect<A, E> {
     const { fiber } = this
     this.callOff()
     for (const loser of this.runners) {
@@ -223,7 +227,11 @@ class Race<A, E, R> {
     this.original.ended(copy, exit, now, isLast)
   }
 
-  private tell(hedge: number, result: Telemetry.HedgeSettled["result"], reason: Telemetry.HedgeSettled["reason"]): void {
+  private tell(
+    hedge: number,
+    result: Telemetry.HedgeSettled["result"],
+    reason: Telemetry.HedgeSettled["reason"]
+  ): void {
     const { delayMillis: delay, of } = this.rules
     const { keyed, policy } = of
     const at = nowMillis(this.fiber)

@@ -85,7 +85,11 @@ export const expectedCase = (subject: Subject): ExpectedCase => {
   if (deadlineMillis === Infinity || timeoutMillis === Infinity) {
     const attempts = timeoutMillis === Infinity ? 1 : retries + 1
     const limit = Math.min(timeoutMillis, deadlineMillis)
-    return { attempts: attempts * copies, millis: Math.min(allAttempts(subject, mean), deadlineMillis), lastAttemptMillis: limit }
+    return {
+      attempts: attempts * copies,
+      millis: Math.min(allAttempts(subject, mean), deadlineMillis),
+      lastAttemptMillis: limit
+    }
   }
   let lastAttemptMillis = Math.min(timeoutMillis, deadlineMillis)
   let millis = lastAttemptMillis

@@ -72,18 +72,23 @@ export const hedged = <A, E, R>(
       const one = Effect.withFiberRuntime<A, E | StandardError, R>((own) => attempt(way, own, work, asks))
       return gate === undefined ? one : gate(one)
     }
-    return hedger.race<A, E | StandardError, R>(fiber, restore, { classifier, hindrance }, {
-      copy,
-      ended: (of, exit, now, isLast) => {
-        const own = asked.get(of.number)
-        if (own === undefined) return
-        // How long a dependency had that was cut short, is how long it had the first of them.
-        if (isLast && !Outcome.wasCutShort(exit)) caller.lastedMillis = now - own.atMillis
-        if (!isLast && caller.hub !== undefined) {
-          attemptEnded(caller.hub, fiber, way.of, exit, own.attempt, now - own.atMillis)
+    return hedger.race<A, E | StandardError, R>(
+      fiber,
+      restore,
+      { classifier, hindrance },
+      {
+        copy,
+        ended: (of, exit, now, isLast) => {
+          const own = asked.get(of.number)
+          if (own === undefined) return
+          // How long a dependency had that was cut short, is how long it had the first of them.
+          if (isLast && !Outcome.wasCutShort(exit)) caller.lastedMillis = now - own.atMillis
+          if (!isLast && caller.hub !== undefined) {
+            attemptEnded(caller.hub, fiber, way.of, exit, own.attempt, now - own.atMillis)
+          }
         }
       }
-    })
+    )
   })
   return Effect.withFiberRuntime((_, { runtimeFlags }) => enter(runtimeFlags))
 }

@@ -53,5 +53,7 @@ export const protectHolding = <A, E, R, E2>(
       })
     })
     const looked = under(inside)
-    return around.wanted && around.isAlone === true ? looked : withReference(looked, Occupancy, collecting(caller, outside))
+    return around.wanted && around.isAlone === true
+      ? looked
+      : withReference(looked, Occupancy, collecting(caller, outside))
   })

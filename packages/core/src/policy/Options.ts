@@ -107,7 +107,11 @@ const spans = (options: StandardOptions): { readonly deadline: Checked<number>; 
 }
 
 /** What is never repeated needs no budget; one that is shared hears of the calls all the same. */
-const retryBudget = ({ hedge = "none", retry, retryBudget: given = {} }: StandardOptions): Checked<Settings["retryBudget"]> => {
+const retryBudget = ({
+  hedge = "none",
+  retry,
+  retryBudget: given = {}
+}: StandardOptions): Checked<Settings["retryBudget"]> => {
   if (given === "none" || RetryBudget.isRetryBudget(given)) return valid(given === "none" ? undefined : given)
   const config = RetryBudget.settings(given, "retryBudget.")
   const isNeeded = (retry !== "none" && retry?.maxRetries !== 0) || (hedge !== "none" && hedge.budget === undefined)
@@ -144,9 +148,7 @@ export const loose = (options: StandardOptions): Checked<Settings> => {
   return every<Settings>({
     deadlineMillis: deadline,
     timeoutMillis: timeout,
-    retry: part(options.retry, (retry) =>
-      Retry.settings(retry, "retry.", least ?? 0)
-    ),
+    retry: part(options.retry, (retry) => Retry.settings(retry, "retry.", least ?? 0)),
     retryBudget: retryBudget(options),
     throttle: throttle(options),
     rateLimit: rateLimit(options),
