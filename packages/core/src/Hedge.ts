@@ -28,7 +28,7 @@ import { Duration, Effect, Option, Predicate, type Scope } from "effect"
 import { dual } from "effect/Function"
 import { Classifier } from "./Classifier.js"
 import { type AnyFiber, nowMillis } from "./FiberTime.js"
-import { type MakeOptions, settings, type Settings } from "./hedge/Options.js"
+import { type MakeOptions, settings as checked, type Settings } from "./hedge/Options.js"
 import { type Original, raced, type Rules } from "./hedge/Race.js"
 import * as InvalidOptions from "./InvalidOptions.js"
 import * as Latencies from "./Latencies.js"
@@ -196,7 +196,7 @@ export const fromSettings = (
  * ```
  */
 export const make = (name: string, options: MakeOptions): Effect.Effect<Hedge, never, Scope.Scope> =>
-  Effect.flatMap(InvalidOptions.orDie(name, settings(options, "")), (of) => fromSettings(name, of, options.classify))
+  Effect.flatMap(InvalidOptions.orDie(name, checked(options, "")), (of) => fromSettings(name, of, options.classify))
 
 /**
  * Runs the effect under a hedge: more than once if it is slow.

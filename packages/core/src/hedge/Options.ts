@@ -61,6 +61,7 @@ export interface Settings {
   /** Whether nothing was said of the budget. */
   readonly isBudgetGiven: boolean
   readonly minAttemptMillis: number
+  readonly idempotent: true
 }
 
 const isLearned = (delay: Options["delay"]): delay is LearnedDelay => Predicate.hasProperty(delay, "quantile")
@@ -95,24 +96,27 @@ const budgetSettings = (budget: Options["budget"], path: string): InvalidOptions
   return RetryBudget.settings(budget ?? { ratio: 0.05, minPerSecond: 0.1 }, `${path}.`)
 }
 
+/** Options that were not written in TypeScript may lack it. */
+const said = (idempotent: unknown, option: string): InvalidOptions.Checked<true> =>
+  InvalidOptions.map(
+    InvalidOptions.kinds(
+      { [option]: idempotent ?? false },
+      { [option]: { allowed: "true", holds: (value) => value === true } }
+    ),
+    () => true
+  )
+
 /** Checks the options; `path` names them in what is said of them. */
 export const settings = (
   options: Options,
   path: string,
   minAttemptMillis: number = 1
 ): InvalidOptions.Checked<Settings> =>
-  InvalidOptions.map(
-    InvalidOptions.every<Settings & { readonly idempotent: unknown }>({
-      delay: delaySettings(options.delay, `${path}delay`),
-      maxHedges: InvalidOptions.integer(`${path}maxHedges`, options.maxHedges ?? 1, 1),
-      budget: budgetSettings(options.budget, `${path}budget`),
-      isBudgetGiven: InvalidOptions.valid(options.budget !== undefined),
-      minAttemptMillis: InvalidOptions.span(`${path}minAttempt`, options.minAttempt ?? minAttemptMillis, 0),
-      // Options that were not written in TypeScript may lack it.
-      idempotent: InvalidOptions.kinds(
-        { [`${path}idempotent`]: options.idempotent ?? false },
-        { [`${path}idempotent`]: { allowed: "true", holds: (value) => value === true } }
-      )
-    }),
-    ({ idempotent: _, ...checked }) => checked
-  )
+  InvalidOptions.every<Settings>({
+    delay: delaySettings(options.delay, `${path}delay`),
+    maxHedges: InvalidOptions.integer(`${path}maxHedges`, options.maxHedges ?? 1, 1),
+    budget: budgetSettings(options.budget, `${path}budget`),
+    isBudgetGiven: InvalidOptions.valid(options.budget !== undefined),
+    minAttemptMillis: InvalidOptions.span(`${path}minAttempt`, options.minAttempt ?? minAttemptMillis, 0),
+    idempotent: said(options.idempotent, `${path}idempotent`)
+  })
