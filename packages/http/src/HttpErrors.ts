@@ -194,6 +194,28 @@ const answering = <E2 extends Answered, A2>(
     )
 }
 
+/**
+ * The answer to an error, for what catches it itself. Throws `InvalidOptions` if an option is out of range.
+ *
+ * @example
+ * ```ts
+ * import { Bulkhead } from "@effect-resilience/core"
+ * import { HttpErrors } from "@effect-resilience/http"
+ * import { Effect, Option } from "effect"
+ *
+ * const answer = HttpErrors.answer()
+ * const full = { policy: "stock", limit: 5, queued: 0, reason: "full", retryAfter: Option.none() } as const
+ * Effect.runPromise(answer(new Bulkhead.BulkheadFull(full))).then(({ status }) => console.log(status))
+ * // 503
+ * ```
+ */
+export const answer = (
+  options: Options = {}
+): ((error: Answered) => Effect.Effect<HttpServerResponse.HttpServerResponse>) => {
+  const of = settings(options)
+  return (error) => sent(error, of)
+}
+
 /** As `respond`, for errors of one kind. */
 export const respondTo = <E2 extends Answered>(
   isKind: Predicate.Refinement<unknown, E2>,

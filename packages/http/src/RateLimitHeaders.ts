@@ -1,5 +1,6 @@
 /**
- * The `RateLimit` header field of the IETF draft on rate limits for HTTP: what is left of a quota, and when it is renewed.
+ * The `RateLimit` and `RateLimit-Policy` header fields of the IETF draft on rate limits for HTTP: what is left of a quota
+ * and when it is renewed, and what the quota is; and the `X-RateLimit-*` fields that servers sent before.
  *
  * The form that is read and printed is a list of named quotas, `"default";r=0;t=30`. The form of older drafts,
  * `limit=100, remaining=0, reset=30`, is read as well, as one quota without a name.
@@ -14,6 +15,14 @@ export interface Quota {
   readonly remaining: Option.Option<number>
   /** How long until it is renewed. */
   readonly reset: Option.Option<Duration.Duration>
+}
+
+/** What a quota is. */
+export interface QuotaPolicy {
+  readonly policy: string
+  /** How much there is in a window. From 1. */
+  readonly quota: number
+  readonly window: Duration.Duration
 }
 
 /** One member of the list: a name, in quotation marks (`\x22`) or without, and its parameters. */
@@ -96,6 +105,62 @@ export const print = (quotas: ReadonlyArray<Quota>): string =>
       return `${quoted(policy)}${r}${t}`
     })
     .join(", ")
+
+/**
+ * The `RateLimit-Policy` header for these. A window that is not of whole seconds is told as the next longer one that is,
+ * with as much in it as there is in that time, rounded down.
+ *
+ * @example
+ * ```ts
+ * import { RateLimitHeaders } from "@effect-resilience/http"
+ * import { Duration } from "effect"
+ *
+ * console.log(RateLimitHeaders.printPolicies([{ policy: "api", quota: 100, window: Duration.minutes(1) }]))
+ * // "api";q=100;w=60
+ * ```
+ */
+export const printPolicies = (policies: ReadonlyArray<QuotaPolicy>): string =>
+  policies
+    .map(({ policy, quota: inWindow, window }) => {
+      const seconds = Math.ceil(Duration.toSeconds(window))
+      const q = Math.max(1, Math.floor((inWindow * seconds * 1_000) / Duration.toMillis(window)))
+      return `${quoted(policy)};q=${q};w=${seconds}`
+    })
+    .join(", ")
+
+/** Seconds from now; more than this is a moment, in seconds since 1970. */
+const mostSeconds = 1_000_000_000
+
+/**
+ * The quota that a response tells of in `X-RateLimit-Remaining` and `X-RateLimit-Reset`: in seconds from now or, as they
+ * are that many, since 1970. None where there is neither. `nowMillis` is the wall clock.
+ *
+ * @example
+ * ```ts
+ * import { RateLimitHeaders } from "@effect-resilience/http"
+ *
+ * console.log(RateLimitHeaders.parseOlder({ "x-ratelimit-remaining": "0", "x-ratelimit-reset": "30" }, 0))
+ * ```
+ */
+export const parseOlder = (
+  headers: Readonly<Record<string, string | undefined>>,
+  nowMillis: number
+): Option.Option<Quota> => {
+  const [remaining, reset] = [headers["x-ratelimit-remaining"], headers["x-ratelimit-reset"]]
+  if (remaining === undefined && reset === undefined) return Option.none()
+  const read = quota("", remaining?.trim(), reset?.trim())
+  const seconds = Option.map(read.reset, Duration.toSeconds)
+  return Option.some({
+    ...read,
+    reset: Option.map(seconds, (given) =>
+      given < mostSeconds ? Duration.seconds(given) : Duration.millis(Math.max(0, given * 1_000 - nowMillis))
+    )
+  })
+}
+
+/** Those of which nothing is left, by what the server says. */
+export const exhausted = (quotas: ReadonlyArray<Quota>): ReadonlyArray<Quota> =>
+  quotas.filter(({ remaining }) => Option.contains(remaining, 0))
 
 /**
  * How long a client does well to wait, by these quotas: until all that are used up are renewed. None where none is used
