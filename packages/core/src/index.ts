@@ -1,3 +1,4 @@
+export * as AdaptiveLimiter from "./AdaptiveLimiter.js"
 export * as AdaptiveThrottle from "./AdaptiveThrottle.js"
 export * as Backoff from "./Backoff.js"
 export * as Bulkhead from "./Bulkhead.js"

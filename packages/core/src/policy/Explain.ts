@@ -7,7 +7,7 @@ import * as Budget from "./Budget.js"
 import * as Opening from "./Opening.js"
 import { budgetConfig, loose, type Settings, type StandardOptions } from "./Options.js"
 import { find, type Surroundings, type Trap } from "./Traps.js"
-import { budgetText, counted, rateLimitText, ruleText, seconds, span } from "./Wording.js"
+import { budgetText, concurrencyText, counted, lineText, rateLimitText, ruleText, seconds, span } from "./Wording.js"
 
 /** One layer of the composition. */
 export interface Layer {
@@ -19,6 +19,7 @@ export interface Layer {
     | "retry budget"
     | "throttle"
     | "rate limit"
+    | "adaptive limit"
     | "timeout"
   readonly does: string
 }
@@ -56,13 +57,8 @@ const openText = ({ openings }: NonNullable<Settings["circuit"]>): string => {
   return `${span(first)} at first, then ${span(second)}${last === second ? "" : `, in the end ${span(last)}`}`
 }
 
-const lineText = ({ maxQueue, maxWaitMillis }: NonNullable<Settings["bulkhead"]>): string => {
-  if (maxQueue === 0) return "nobody waits"
-  return maxWaitMillis === Infinity ? `${maxQueue} may wait` : `${maxQueue} may wait, ${span(maxWaitMillis)} at most`
-}
-
 const layers = (
-  { bulkhead, circuit, deadlineMillis, rateLimit, retry, throttle, timeoutMillis }: Settings,
+  { bulkhead, circuit, concurrency, deadlineMillis, rateLimit, retry, throttle, timeoutMillis }: Settings,
   budget: ReturnType<typeof budgetConfig>
 ): ReadonlyArray<Layer> => [
   ...(deadlineMillis === Infinity ? [] : [{ layer: "deadline" as const, does: `${span(deadlineMillis)} in all` }]),
@@ -92,6 +88,7 @@ const layers = (
     ? []
     : [{ layer: "throttle" as const, does: `sends ${throttle.k} for each that is accepted` }]),
   ...(rateLimit === undefined ? [] : [{ layer: "rate limit" as const, does: rateLimitText(rateLimit) }]),
+  ...(concurrency === undefined ? [] : [{ layer: "adaptive limit" as const, does: concurrencyText(concurrency) }]),
   ...(timeoutMillis === Infinity ? [] : [{ layer: "timeout" as const, does: `${span(timeoutMillis)} an attempt` }])
 ]
 

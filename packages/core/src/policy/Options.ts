@@ -3,6 +3,7 @@
  */
 import type { AdaptiveThrottle as ThrottleMachine, RetryBudget as Machine } from "@effect-resilience/machines"
 import { Duration, Either } from "effect"
+import * as AdaptiveLimiter from "../AdaptiveLimiter.js"
 import * as AdaptiveThrottle from "../AdaptiveThrottle.js"
 import * as Bulkhead from "../Bulkhead.js"
 import * as CircuitOptions from "../CircuitOptions.js"
@@ -58,7 +59,12 @@ export interface StandardOptions {
   readonly rateLimit?: RateLimitOptions | "none" | undefined
   /** Default a rate of 0.5 over 30 seconds with at least 20 calls, open for 30 seconds. */
   readonly circuitBreaker?: CircuitOptions.Options | "none" | undefined
-  /** Default 50 at a time, without a line. */
+  /**
+   * How many attempts may run at a time: learned from how long they take, in the place of `bulkhead`, which is then left
+   * out unless it is given. Default `"none"`: a bulkhead alone.
+   */
+  readonly concurrency?: AdaptiveLimiter.Options | "adaptive" | "none" | undefined
+  /** Default 50 at a time, without a line; none where `concurrency` is given. */
   readonly bulkhead?: BulkheadOptions | "none" | undefined
   /** How an exit counts, for retry and breaker alike. Default `Outcome.classify`. */
   readonly classify?: Outcome.Classify | undefined
@@ -77,6 +83,7 @@ export interface Settings {
   readonly retryBudget: Machine.Config | RetryBudget.RetryBudget | undefined
   readonly throttle: ThrottleMachine.Config | undefined
   readonly rateLimit: RateLimitSettings | undefined
+  readonly concurrency: AdaptiveLimiter.Settings | undefined
   readonly circuit: CircuitOptions.Settings | undefined
   readonly bulkhead: Bulkhead.Settings | undefined
 }
@@ -121,9 +128,20 @@ const rateLimit = ({ rateLimit: given = "none" }: StandardOptions): Checked<Sett
   })
 }
 
+const isAdaptive = ({ concurrency = "none" }: StandardOptions): boolean => concurrency !== "none"
+
+const concurrency = ({ concurrency: given = "none" }: StandardOptions): Checked<Settings["concurrency"]> => {
+  if (given === "none") return valid(undefined)
+  return AdaptiveLimiter.settings(given === "adaptive" ? {} : given, "concurrency.")
+}
+
 /** The numbers of what retries are paid from. */
 export const budgetConfig = ({ retryBudget: budget }: Settings): Machine.Config | undefined =>
   RetryBudget.isRetryBudget(budget) ? RetryBudget.accountOf(budget).config : budget
+
+/** How many attempts can run at a time; Infinity where nothing says so. */
+export const mostAtOnce = ({ bulkhead, concurrency: adaptive }: Settings): number =>
+  Math.min(bulkhead?.limit ?? Infinity, adaptive?.learning.max ?? Infinity)
 
 /** Checks each option by itself; how they fit together, `standard` and `explain` say. */
 export const loose = (options: StandardOptions): Checked<Settings> => {
@@ -141,6 +159,7 @@ export const loose = (options: StandardOptions): Checked<Settings> => {
     retryBudget: retryBudget(options),
     throttle: throttle(options),
     rateLimit: rateLimit(options),
+    concurrency: concurrency(options),
     circuit: part(options.circuitBreaker, (circuit) =>
       CircuitOptions.settings(circuit, "circuitBreaker.", {
         patienceMillis: attempt === Infinity ? undefined : Math.ceil(attempt / 2),
@@ -148,8 +167,10 @@ export const loose = (options: StandardOptions): Checked<Settings> => {
           deadlineMillis !== Infinity ? probe : timeoutMillis !== Infinity ? 2 * timeoutMillis : undefined
       })
     ),
-    bulkhead: part<BulkheadOptions, Bulkhead.Settings>(options.bulkhead, (bulkhead) =>
-      Bulkhead.settings({ ...bulkhead, maxConcurrent: bulkhead.maxConcurrent ?? defaultMaxConcurrent }, "bulkhead.")
+    bulkhead: part<BulkheadOptions, Bulkhead.Settings>(
+      options.bulkhead ?? (isAdaptive(options) ? "none" : undefined),
+      (bulkhead) =>
+        Bulkhead.settings({ ...bulkhead, maxConcurrent: bulkhead.maxConcurrent ?? defaultMaxConcurrent }, "bulkhead.")
     )
   })
 }

@@ -2,7 +2,7 @@
  * The canonical composition, outermost first:
  *
  *     deadline -> (open circuit? refuse at once) -> bulkhead -> circuit breaker -> retry, its budget
- *         -> throttle -> rate limit -> attempt timeout -> the call
+ *         -> throttle -> rate limit -> adaptive limit -> attempt timeout -> the call
  *
  * The breaker stands outside the retry, so one request counts once however often it was repeated, and an open circuit
  * ends the repeating. An open circuit is seen before the line, so nobody queues to hear that it is open. The deadline has
@@ -11,9 +11,11 @@
  *
  * Throttle and rate limit stand inside the retry, because what a dependency is sent is attempts: a repetition takes of its
  * quota too. They stand outside the attempt's limit, so that a wait for a permit is not taken for a dependency that hangs,
- * and inside the breaker, which lets nothing be taken for calls that it refuses, and ignores what they refuse.
+ * and inside the breaker, which lets nothing be taken for calls that it refuses, and ignores what they refuse. The adaptive
+ * limit is the innermost of them: what it learns from are attempts, without their waits.
  */
 import { Duration, Effect, Either, type Exit, Option, type Scope } from "effect"
+import * as AdaptiveLimiter from "../AdaptiveLimiter.js"
 import * as AdaptiveThrottle from "../AdaptiveThrottle.js"
 import * as Bulkhead from "../Bulkhead.js"
 import * as CircuitBreaker from "../CircuitBreaker.js"
@@ -58,7 +60,7 @@ export interface Overrides {
 export interface Standard extends Policy<StandardError> {
   /** None where the options said `"none"`. */
   readonly circuitBreaker: Option.Option<CircuitBreaker.CircuitBreaker>
-  /** None where the options said `"none"`. */
+  /** None where the options said `"none"`, or asked for an adaptive limit in its place. */
   readonly bulkhead: Option.Option<Bulkhead.Bulkhead>
   /** What retries are paid from; none where the options said `"none"`, or that there are no retries. */
   readonly retryBudget: Option.Option<RetryBudget.RetryBudget>
@@ -66,6 +68,8 @@ export interface Standard extends Policy<StandardError> {
   readonly throttle: Option.Option<AdaptiveThrottle.AdaptiveThrottle>
   /** None unless the options ask for one. */
   readonly rateLimiter: Option.Option<RateLimiter.RateLimiter>
+  /** None unless the options ask for one. */
+  readonly adaptiveLimiter: Option.Option<AdaptiveLimiter.AdaptiveLimiter>
   /** The limit of one attempt; none where the options said `"none"`. */
   readonly timeout: Option.Option<Duration.Duration>
   /** How long a dependency must have had before a call that is cut short counts against it; none without a breaker. */
@@ -80,6 +84,7 @@ interface Parts {
   readonly retryBudget: Option.Option<RetryBudget.RetryBudget>
   readonly throttle: Option.Option<AdaptiveThrottle.AdaptiveThrottle>
   readonly rateLimiter: Option.Option<RateLimiter.RateLimiter>
+  readonly adaptiveLimiter: Option.Option<AdaptiveLimiter.AdaptiveLimiter>
   readonly classifier: Classifier
   /** How calls are repeated that may be. */
   readonly retry: Settings["retry"]
@@ -103,7 +108,7 @@ class StandardPolicy extends Base implements Standard {
       circuit: Option.getOrUndefined(Option.map(parts.circuitBreaker, CircuitBreaker.circuitOf)),
       permits: Option.getOrUndefined(Option.map(parts.bulkhead, Bulkhead.permitsOf)),
       budget: Option.getOrUndefined(Option.map(parts.retryBudget, RetryBudget.accountOf)),
-      gate: gateOf(parts.throttle, parts.rateLimiter, settings.rateLimit, parts.classifier)
+      gate: gateOf(parts, settings.rateLimit)
     }
   }
 
@@ -127,6 +132,10 @@ class StandardPolicy extends Base implements Standard {
     return this.parts.rateLimiter
   }
 
+  get adaptiveLimiter(): Option.Option<AdaptiveLimiter.AdaptiveLimiter> {
+    return this.parts.adaptiveLimiter
+  }
+
   get timeout(): Option.Option<Duration.Duration> {
     const { timeoutMillis } = this.settings
     return timeoutMillis === Infinity ? Option.none() : Option.some(Duration.millis(timeoutMillis))
@@ -138,7 +147,9 @@ class StandardPolicy extends Base implements Standard {
   }
 
   get [PartsTypeId](): ReadonlyArray<Policy<unknown>> {
-    return [this.bulkhead, this.circuitBreaker, this.throttle].flatMap((part) => Option.toArray<Policy<unknown>>(part))
+    return [this.bulkhead, this.circuitBreaker, this.throttle, this.adaptiveLimiter].flatMap((part) =>
+      Option.toArray<Policy<unknown>>(part)
+    )
   }
 
   readonly with = (overrides: Overrides): Standard =>
@@ -217,8 +228,12 @@ export const fromSettings = (
       settings.rateLimit === undefined
         ? Option.none()
         : Option.some(yield* RateLimiter.fromSettings(name, settings.rateLimit.of))
+    const adaptiveLimiter =
+      settings.concurrency === undefined
+        ? Option.none()
+        : Option.some(yield* AdaptiveLimiter.fromSettings(name, settings.concurrency, classify))
     const { retry } = settings
-    const control = { retryBudget, throttle, rateLimiter }
+    const control = { retryBudget, throttle, rateLimiter, adaptiveLimiter }
     return yield* PolicyRegistry.register(
       new StandardPolicy(name, settings, { circuitBreaker, bulkhead, ...control, classifier, retry, told })
     )

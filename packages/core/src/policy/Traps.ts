@@ -2,7 +2,7 @@
  * The well-known mistakes in composing policies, found from the options alone.
  */
 import { fittingRetries, type Subject, worstCaseMillis } from "./Budget.js"
-import { budgetConfig, type StandardOptions } from "./Options.js"
+import { budgetConfig, mostAtOnce, type StandardOptions } from "./Options.js"
 import { span } from "./Wording.js"
 
 /** The names of the mistakes that can be found. */
@@ -13,6 +13,7 @@ export type Rule =
   | "shared-pool"
   | "queue"
   | "rate-limit"
+  | "adaptive-limit"
   | "window"
   | "no-timeout"
   | "not-idempotent"
@@ -70,19 +71,22 @@ const contradiction = ({ settings: { deadlineMillis, timeoutMillis } }: Subject)
         }
       ]
 
-const pool = ({ options, settings: { bulkhead } }: Subject): ReadonlyArray<Trap> =>
-  options.pool === undefined || bulkhead === undefined || bulkhead.limit <= options.pool.size
-    ? []
-    : [
-        {
-          rule: "pool",
-          severity: "warning",
-          message:
-            `the bulkhead lets ${bulkhead.limit} calls in, the pool "${options.pool.name}" has ${options.pool.size}: ` +
-            `${bulkhead.limit - options.pool.size} callers wait inside for a connection, each holding a permit`,
-          fix: `set bulkhead.maxConcurrent to at most ${options.pool.size}`
-        }
-      ]
+const pool = ({ options, settings }: Subject): ReadonlyArray<Trap> => {
+  const most = mostAtOnce(settings)
+  if (options.pool === undefined || most === Infinity || most <= options.pool.size) return []
+  const [who, option] =
+    settings.bulkhead?.limit === most ? ["bulkhead", "bulkhead.maxConcurrent"] : ["adaptive limit", "concurrency.max"]
+  return [
+    {
+      rule: "pool",
+      severity: "warning",
+      message:
+        `the ${who} lets ${most} calls in, the pool "${options.pool.name}" has ${options.pool.size}: ` +
+        `${most - options.pool.size} callers wait inside for a connection, each holding a permit`,
+      fix: `set ${option} to at most ${options.pool.size}`
+    }
+  ]
+}
 
 const count = (limit: number): string => (limit === Infinity ? "unlimited" : String(limit))
 
@@ -90,9 +94,9 @@ const sharedPool = (subject: Subject, sharers: ReadonlyArray<Subject>): Readonly
   const shared = subject.options.pool
   if (shared === undefined) return []
   const users = [subject, ...sharers.filter(({ options }) => options.pool?.name === shared.name)]
-  const limits = users.map(({ settings }) => settings.bulkhead?.limit ?? Infinity)
+  const limits = users.map(({ settings }) => mostAtOnce(settings))
   const sum = limits.reduce((total, limit) => total + limit, 0)
-  const greedy = users.filter(({ settings }) => (settings.bulkhead?.limit ?? Infinity) > shared.size / 2)
+  const greedy = users.filter(({ settings }) => mostAtOnce(settings) > shared.size / 2)
   if (users.length < 2 || (sum <= shared.size && greedy.length === 0)) return []
   const over = sum > shared.size ? [`bulkheads ${limits.map(count).join(" + ")} add up to ${count(sum)}`] : []
   const half = greedy.map(({ name }) => `"${name}" alone may take over half`)
@@ -106,20 +110,57 @@ const sharedPool = (subject: Subject, sharers: ReadonlyArray<Subject>): Readonly
   ]
 }
 
-const queue = ({ settings: { bulkhead, deadlineMillis, timeoutMillis } }: Subject): ReadonlyArray<Trap> => {
-  if (bulkhead === undefined || bulkhead.maxQueue === 0 || deadlineMillis === Infinity) return []
-  if (bulkhead.maxWaitMillis < deadlineMillis) return []
+const queue = ({ settings }: Subject): ReadonlyArray<Trap> => {
+  const { bulkhead, concurrency, deadlineMillis, timeoutMillis } = settings
   const left = deadlineMillis - timeoutMillis
+  const lines = [
+    { line: bulkhead, who: "bulkhead" },
+    { line: concurrency?.line, who: "concurrency" }
+  ]
+  return lines.flatMap(({ line, who }): ReadonlyArray<Trap> => {
+    if (line === undefined || line.maxQueue === 0 || deadlineMillis === Infinity) return []
+    if (line.maxWaitMillis < deadlineMillis) return []
+    return [
+      {
+        rule: "queue",
+        severity: "warning",
+        message: `a call may wait ${span(line.maxWaitMillis)} in line with a deadline of ${span(deadlineMillis)}: some wait only to be refused`,
+        fix:
+          left >= 1
+            ? `set ${who}.maxWait to at most ${span(left)}, what is left of the deadline after one attempt`
+            : `set ${who}.maxQueue to 0, or a timeout that leaves some of the deadline for the line`
+      }
+    ]
+  })
+}
+
+const adaptiveLimit = ({ settings }: Subject): ReadonlyArray<Trap> => {
+  const { bulkhead, concurrency, deadlineMillis, timeoutMillis } = settings
+  if (concurrency === undefined) return []
+  const { min } = concurrency.learning
+  const warning = (message: string, fix: string): Trap => ({
+    rule: "adaptive-limit",
+    severity: "warning",
+    message,
+    fix
+  })
   return [
-    {
-      rule: "queue",
-      severity: "warning",
-      message: `a call may wait ${span(bulkhead.maxWaitMillis)} in line with a deadline of ${span(deadlineMillis)}: some wait only to be refused`,
-      fix:
-        left >= 1
-          ? `set bulkhead.maxWait to at most ${span(left)}, what is left of the deadline after one attempt`
-          : "set bulkhead.maxQueue to 0, or a timeout that leaves some of the deadline for the line"
-    }
+    ...(timeoutMillis === Infinity && deadlineMillis === Infinity
+      ? [
+          warning(
+            "nothing ends an attempt that hangs: the adaptive limit never hears of it, and loses a permit",
+            "set timeout, unless what is inside has one of its own"
+          )
+        ]
+      : []),
+    ...(bulkhead !== undefined && bulkhead.limit <= min
+      ? [
+          warning(
+            `the bulkhead lets ${bulkhead.limit} calls in, the adaptive limit never falls below ${min}: it refuses nothing`,
+            'set bulkhead to "none", or concurrency.min lower'
+          )
+        ]
+      : [])
   ]
 }
 
@@ -235,6 +276,7 @@ export const find = (
   ...sharedPool(subject, sharers),
   ...queue(subject),
   ...rateLimitWait(subject),
+  ...adaptiveLimit(subject),
   ...windowTooShort(subject),
   ...notIdempotent(subject),
   ...amplification(subject, surroundings.outerRetries ?? 0),

@@ -3,6 +3,7 @@
  */
 import { Deadline as Machine } from "@effect-resilience/machines"
 import { type Effect, Exit } from "effect"
+import type { Refusal as LimiterRefusal } from "../AdaptiveLimiter.js"
 import type * as Bulkhead from "../Bulkhead.js"
 import type { Circuit, CircuitOpen } from "../Circuit.js"
 import type { Classifier } from "../Classifier.js"
@@ -28,12 +29,14 @@ export interface Way {
   readonly permits: Bulkhead.Permits | undefined
   /** What retries are paid from. */
   readonly budget: Account | undefined
-  /** What each attempt goes through before its limit begins: the throttle and the rate limit; undefined without any. */
+  /** What each attempt goes through before its limit begins: throttle, rate limit, adaptive limit; undefined without any. */
   readonly gate: Gate | undefined
 }
 
 /** Runs an attempt, or refuses it. */
-export type Gate = <A, E, R>(attempt: Effect.Effect<A, E, R>) => Effect.Effect<A, E | Throttled | RateLimited, R>
+export type Gate = <A, E, R>(
+  attempt: Effect.Effect<A, E, R>
+) => Effect.Effect<A, E | Throttled | RateLimited | LimiterRefusal, R>
 
 /** What a call is refused with that begins now: its caller's budget has ended, or the circuit is open. */
 export const refused = (

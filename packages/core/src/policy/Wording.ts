@@ -3,7 +3,7 @@
  */
 import type { RetryBudget, TripPolicy } from "@effect-resilience/machines"
 import { Duration } from "effect"
-import type { RateLimitSettings } from "./Options.js"
+import type { RateLimitSettings, Settings } from "./Options.js"
 
 /** A span of time as an option would name it: `8s 700ms`. */
 export const span = (millis: number): string =>
@@ -27,6 +27,16 @@ export const rateLimitText = ({ limit, maxWaitMillis, of }: RateLimitSettings): 
   const wait = maxWaitMillis === Infinity ? "others wait" : `others wait, ${span(maxWaitMillis)} at most`
   return `${counted(limit, "attempt")} in ${span(of.windowMillis)}, ${maxWaitMillis === 0 ? "nobody waits" : wait}`
 }
+
+/** Who waits in a line, and for how long. */
+export const lineText = ({ maxQueue, maxWaitMillis }: NonNullable<Settings["bulkhead"]>): string => {
+  if (maxQueue === 0) return "nobody waits"
+  return maxWaitMillis === Infinity ? `${maxQueue} may wait` : `${maxQueue} may wait, ${span(maxWaitMillis)} at most`
+}
+
+/** How many attempts an adaptive limit lets through at a time. */
+export const concurrencyText = ({ learning, line }: NonNullable<Settings["concurrency"]>): string =>
+  `${learning.min} to ${learning.max} attempts at a time, ${learning.initial} at first (${learning.algorithm}), ${lineText(line)}`
 
 /** What a rule of a trip policy waits for. */
 export const ruleText = (rule: TripPolicy.Rule): string => {

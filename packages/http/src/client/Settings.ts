@@ -30,6 +30,11 @@ const aPart: InvalidOptions.Kind = {
   holds: (value) => value === "none" || Predicate.isRecord(value)
 }
 
+const aLimit: InvalidOptions.Kind = {
+  allowed: 'an object of options, "adaptive" or "none"',
+  holds: (value) => value === "adaptive" || aPart.holds(value)
+}
+
 /** The options of every client. Spans and numbers are checked with what they may be. */
 const ofClients: { readonly [K in keyof Required<ClientOptions>]: InvalidOptions.Kind } = {
   statuses: { ...anObject, allowed: "an object of rulings by status" },
@@ -51,6 +56,7 @@ const ofStandard: { readonly [K in keyof Required<Options>]: InvalidOptions.Kind
   retryBudget: aPart,
   throttle: aPart,
   rateLimit: aPart,
+  concurrency: aLimit,
   circuitBreaker: aPart,
   bulkhead: aPart,
   pool: anObject
