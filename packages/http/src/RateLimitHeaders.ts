@@ -54,6 +54,15 @@ const members = (header: string): ReadonlyArray<string> => header.match(/(?:\x22
 /** A header longer than this is nobody's quota. */
 const mostCharacters = 2_000
 
+/** The members of a list that can be read: their names and parameters. */
+const named = (header: string) =>
+  (header.length > mostCharacters ? [] : members(header)).flatMap((member) => {
+    const found = item.exec(member)
+    if (found === null) return []
+    const policy = found[1]?.replaceAll(/\\(.)/g, "$1") ?? found[2] ?? ""
+    return [{ policy, parameters: pairs(found[3] ?? "", ";") }]
+  })
+
 /**
  * The quotas that a header names, without those that cannot be read: a header may say anything.
  *
@@ -70,13 +79,7 @@ export const parse = (header: string): ReadonlyArray<Quota> => {
   if (!header.includes(";") && (older.has("remaining") || older.has("reset"))) {
     return [quota("", older.get("remaining"), older.get("reset"))]
   }
-  return members(header).flatMap((member) => {
-    const found = item.exec(member)
-    if (found === null) return []
-    const parameters = pairs(found[3] ?? "", ";")
-    const policy = found[1]?.replaceAll(/\\(.)/g, "$1") ?? found[2] ?? ""
-    return [quota(policy, parameters.get("r"), parameters.get("t"))]
-  })
+  return named(header).map(({ parameters, policy }) => quota(policy, parameters.get("r"), parameters.get("t")))
 }
 
 const quoted = (policy: string): string =>
@@ -127,6 +130,26 @@ export const printPolicies = (policies: ReadonlyArray<QuotaPolicy>): string =>
       return `${quoted(policy)};q=${q};w=${seconds}`
     })
     .join(", ")
+
+/**
+ * The policies that a `RateLimit-Policy` header names, without those that cannot be read.
+ *
+ * @example
+ * ```ts
+ * import { RateLimitHeaders } from "@effect-resilience/http"
+ *
+ * console.log(RateLimitHeaders.parsePolicies('"api";q=100;w=60').map(({ quota }) => quota))
+ * // [ 100 ]
+ * ```
+ */
+export const parsePolicies = (header: string): ReadonlyArray<QuotaPolicy> =>
+  named(header).flatMap(({ parameters, policy }) => {
+    const inWindow = matching(whole, parameters.get("q"))
+    const window = matching(whole, parameters.get("w"))
+    return Option.toArray(
+      Option.zipWith(inWindow, window, (of, seconds) => ({ policy, quota: of, window: Duration.seconds(seconds) }))
+    )
+  })
 
 /** Seconds from now; more than this is a moment, in seconds since 1970. */
 const mostSeconds = 1_000_000_000

@@ -54,6 +54,11 @@ export interface Overrides {
    * such as a status code. Asked only where a sink wants to be told of every call.
    */
   readonly status?: ((exit: Exit.Exit<unknown, unknown>) => string | undefined) | undefined
+  /**
+   * What each attempt runs before it begins, where the rate limit stands and besides the policy's own: as that it may let
+   * the attempt wait for its turn, which counts for the deadline and not for the attempt, or refuse it.
+   */
+  readonly inTurn?: Effect.Effect<void, RateLimiter.RateLimited> | undefined
 }
 
 /** A standard policy, with the breaker and the bulkhead inside it for whoever wants to look at them. */
@@ -85,6 +90,7 @@ interface Parts {
   readonly throttle: Option.Option<AdaptiveThrottle.AdaptiveThrottle>
   readonly rateLimiter: Option.Option<RateLimiter.RateLimiter>
   readonly adaptiveLimiter: Option.Option<AdaptiveLimiter.AdaptiveLimiter>
+  readonly inTurn: Option.Option<Effect.Effect<void, RateLimiter.RateLimited>>
   readonly classifier: Classifier
   /** How calls are repeated that may be. */
   readonly retry: Settings["retry"]
@@ -162,6 +168,7 @@ class StandardPolicy extends Base implements Standard {
       },
       {
         ...this.parts,
+        inTurn: Option.orElse(Option.fromNullable(overrides.inTurn), () => this.parts.inTurn),
         classifier: this.parts.classifier.with(overrides.classify),
         told: {
           ...this.parts.told,
@@ -233,7 +240,7 @@ export const fromSettings = (
         ? Option.none()
         : Option.some(yield* AdaptiveLimiter.fromSettings(name, settings.concurrency, classify))
     const { retry } = settings
-    const control = { retryBudget, throttle, rateLimiter, adaptiveLimiter }
+    const control = { retryBudget, throttle, rateLimiter, adaptiveLimiter, inTurn: Option.none() }
     return yield* PolicyRegistry.register(
       new StandardPolicy(name, settings, { circuitBreaker, bulkhead, ...control, classifier, retry, told })
     )
