@@ -1,4 +1,4 @@
-import { Backoff, CircuitBreaker, Deadline, InvalidOptions, Policy } from "@effect-resilience/core"
+import { Backoff, CircuitBreaker, Deadline, InvalidOptions, type Policy } from "@effect-resilience/core"
 import { describe, expect, it } from "@effect/vitest"
 import { Cause, ConfigError, Duration, Effect, Exit, Option, TestClock } from "effect"
 import { Chance } from "../support/Chance.js"

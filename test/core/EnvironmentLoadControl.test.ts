@@ -1,5 +1,5 @@
 /** The environment's variables for load control. */
-import { Policy, RetryBudget } from "@effect-resilience/core"
+import { type Policy, RetryBudget } from "@effect-resilience/core"
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Option } from "effect"
 import { Dependency } from "../support/Dependency.js"

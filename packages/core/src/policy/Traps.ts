@@ -134,20 +134,21 @@ const queue = ({ settings }: Subject): ReadonlyArray<Trap> => {
   })
 }
 
+const limitTrap = (message: string, fix: string): Trap => ({
+  rule: "adaptive-limit",
+  severity: "warning",
+  message,
+  fix
+})
+
 const adaptiveLimit = ({ settings }: Subject): ReadonlyArray<Trap> => {
   const { bulkhead, concurrency, deadlineMillis, timeoutMillis } = settings
   if (concurrency === undefined) return []
   const { min } = concurrency.learning
-  const warning = (message: string, fix: string): Trap => ({
-    rule: "adaptive-limit",
-    severity: "warning",
-    message,
-    fix
-  })
   return [
     ...(timeoutMillis === Infinity && deadlineMillis === Infinity
       ? [
-          warning(
+          limitTrap(
             "nothing ends an attempt that hangs: the adaptive limit never hears of it, and loses a permit",
             "set timeout, unless what is inside has one of its own"
           )
@@ -155,7 +156,7 @@ const adaptiveLimit = ({ settings }: Subject): ReadonlyArray<Trap> => {
       : []),
     ...(bulkhead !== undefined && bulkhead.limit <= min
       ? [
-          warning(
+          limitTrap(
             `the bulkhead lets ${bulkhead.limit} calls in, the adaptive limit never falls below ${min}: it refuses nothing`,
             'set bulkhead to "none", or concurrency.min lower'
           )

@@ -1,7 +1,7 @@
 /**
  * What policies report: typed events, plain data, past tense.
  */
-import type { CircuitBreaker as Machine } from "@effect-resilience/machines"
+import type { CircuitBreaker as Machine, LoadShedder } from "@effect-resilience/machines"
 import type { Cause } from "../Transitions.js"
 
 /** Who reports. */
@@ -76,6 +76,14 @@ export interface CallRejected extends Common {
   readonly _tag: "CallRejected"
   readonly by: "circuit" | "bulkhead" | "deadline" | "rateLimit" | "throttle"
   readonly retryAfter: number | undefined
+}
+
+/** A server that is short of capacity refused a request of class `priority`; `retryAfter` in milliseconds. */
+export interface RequestShed extends Common {
+  readonly _tag: "RequestShed"
+  readonly priority: LoadShedder.Class
+  readonly reason: LoadShedder.Reason
+  readonly retryAfter: number
 }
 
 /** A circuit that only observes would have refused a call, which went through; `retryAfter` in milliseconds. */
@@ -207,6 +215,7 @@ export type Event =
   | CircuitChanged
   | ChangeObserved
   | CallRejected
+  | RequestShed
   | RejectionObserved
   | FallbackServed
   | FallbackFailed
