@@ -47,11 +47,11 @@ describe("a table of routes", () => {
 
 describe("the class of a request", () => {
   const current = Effect.map(Criticality.current, (of) => HttpServerResponse.text(of))
-  const classify = RouteCriticality.table([["/recommendations", "SHEDDABLE"]])
+  const routes: ReadonlyArray<RouteCriticality.Route> = [["/recommendations", "SHEDDABLE"]]
 
   it.effect("is what a trusted caller says, and for all others that of its route", () =>
     Effect.gen(function* () {
-      const app = current.pipe(ServerMiddleware.criticality({ classify, trusted }))
+      const app = current.pipe(ServerMiddleware.criticality({ routes, trusted }))
       const of = (asking: Asking) => Effect.map(ask(app, asking), ({ body }) => body)
       const path = "/recommendations"
       expect(yield* of({ path })).toBe("SHEDDABLE")
@@ -67,7 +67,7 @@ describe("the class of a request", () => {
 
   it.effect("is nobody's to say by default", () =>
     Effect.gen(function* () {
-      const app = current.pipe(ServerMiddleware.criticality({ classify }))
+      const app = current.pipe(ServerMiddleware.criticality({ routes: RouteCriticality.table(routes) }))
       expect((yield* ask(app, { path: "/recommendations", ...sending("CRITICAL_PLUS") })).body).toBe("SHEDDABLE")
     })
   )

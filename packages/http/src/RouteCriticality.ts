@@ -25,24 +25,6 @@ const known = (of: Criticality.Criticality, pattern: string): InvalidOptions.Che
     ? InvalidOptions.valid(undefined)
     : Either.left([{ option: `routes: ${pattern}`, value: String(of), allowed: Criticality.classes.join(", ") }])
 
-/** As `table`, for what has a table among its options. */
-export const classifying = (
-  routes: ReadonlyArray<Route>,
-  otherwise: Criticality.Criticality
-): InvalidOptions.Checked<Classify> =>
-  InvalidOptions.map(
-    InvalidOptions.every({
-      classes: InvalidOptions.all([
-        ...routes.map(([pattern, of]) => known(of, pattern)),
-        known(otherwise, "otherwise")
-      ]),
-      find: RoutePattern.table("routes", routes)
-    }),
-    ({ find }) =>
-      (request) =>
-        find(request) ?? otherwise
-  )
-
 /**
  * What requests are by the first route that fits; `otherwise`, `CRITICAL` by default, where none does. Throws
  * `InvalidOptions` if a pattern or a class is none.
@@ -59,8 +41,14 @@ export const classifying = (
  * // SHEDDABLE
  * ```
  */
-export const table = (routes: ReadonlyArray<Route>, otherwise: Criticality.Criticality = "CRITICAL"): Classify =>
-  Either.getOrThrowWith(
-    classifying(routes, otherwise),
+export const table = (routes: ReadonlyArray<Route>, otherwise: Criticality.Criticality = "CRITICAL"): Classify => {
+  const checked = InvalidOptions.every({
+    classes: InvalidOptions.all([...routes.map(([pattern, of]) => known(of, pattern)), known(otherwise, "otherwise")]),
+    find: RoutePattern.table("routes", routes)
+  })
+  const { find } = Either.getOrThrowWith(
+    checked,
     (problems) => new InvalidOptions.InvalidOptions({ policy: "RouteCriticality.table", problems })
   )
+  return (request) => find(request) ?? otherwise
+}

@@ -7,7 +7,7 @@ import { type Duration, Effect, Either, Option } from "effect"
 import * as CriticalityHeader from "./CriticalityHeader.js"
 import * as DeadlineHeader from "./DeadlineHeader.js"
 import * as HttpErrors from "./HttpErrors.js"
-import type * as RouteCriticality from "./RouteCriticality.js"
+import * as RouteCriticality from "./RouteCriticality.js"
 
 /** The budget of a request, and who can shorten it. */
 export interface DeadlineOptions extends DeadlineHeader.ReceiveOptions, HttpErrors.Options {
@@ -56,34 +56,28 @@ export const deadline = (options: DeadlineOptions): (<E, R>(app: HttpApp.Default
 
 /** How much requests matter, and who can say so. */
 export interface CriticalityOptions extends CriticalityHeader.ReceiveOptions {
-  /** What a request is of which no trusted caller has said it: `RouteCriticality.table([...])`. Default: `CRITICAL`, as all are. */
-  readonly classify?: RouteCriticality.Classify | undefined
-}
-
-/** What requests are: as trusted callers say, else by their routes. Throws `InvalidOptions` if what is trusted is no address. */
-export const classOf = (
-  policy: string,
-  { classify = () => "CRITICAL", trusted }: CriticalityOptions
-): ((request: HttpServerRequest.HttpServerRequest) => Criticality.Criticality) => {
-  const said = CriticalityHeader.receive(policy, { trusted })
-  return (request) => Option.getOrElse(said(request), () => classify(request))
+  /**
+   * What requests are of which no trusted caller has said it: a table of routes, as `RouteCriticality.table` has it, or a
+   * function. Default: all are `CRITICAL`.
+   */
+  readonly routes?: ReadonlyArray<RouteCriticality.Route> | RouteCriticality.Classify | undefined
 }
 
 /**
  * Middleware that says of each request how much it matters, for all that is called for it: clients that tell others
  * (`criticalityHeader`) and load shedders. `SheddingMiddleware` does this by itself. Throws `InvalidOptions` if what is
- * trusted is no address.
+ * trusted is no address, or a route is none.
  *
  * @example
  * ```ts
  * import { Criticality } from "@effect-resilience/core"
- * import { RouteCriticality, ServerMiddleware } from "@effect-resilience/http"
+ * import { ServerMiddleware } from "@effect-resilience/http"
  * import { HttpApp, HttpRouter, HttpServerResponse } from "@effect/platform"
  * import { Effect } from "effect"
  *
  * const app = HttpRouter.empty.pipe(
  *   HttpRouter.get("/recommendations", Effect.map(Criticality.current, (of) => HttpServerResponse.text(of))),
- *   ServerMiddleware.criticality({ classify: RouteCriticality.table([["/recommendations", "SHEDDABLE"]]) })
+ *   ServerMiddleware.criticality({ routes: [["/recommendations", "SHEDDABLE"]] })
  * )
  * HttpApp.toWebHandler(app)(new Request("http://shop.example/recommendations"))
  *   .then((response) => response.text())
@@ -94,7 +88,14 @@ export const classOf = (
 export const criticality = (
   options: CriticalityOptions
 ): (<E, R>(app: HttpApp.Default<E, R>) => HttpApp.Default<E, R>) => {
-  const of = classOf("ServerMiddleware.criticality", options)
+  const { routes = [], trusted } = options
+  const said = CriticalityHeader.receive("ServerMiddleware.criticality", { trusted })
+  const classify = typeof routes === "function" ? routes : RouteCriticality.table(routes)
   return <E, R>(app: HttpApp.Default<E, R>) =>
-    Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => Criticality.withClass(app, of(request)))
+    Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) =>
+      Criticality.withClass(
+        app,
+        Option.getOrElse(said(request), () => classify(request))
+      )
+    )
 }
