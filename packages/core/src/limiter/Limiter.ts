@@ -26,6 +26,9 @@ export interface TakeOptions {
   readonly maxWait?: Duration.DurationInput | undefined
 }
 
+/** What a call would want. */
+export type WaitOptions = Pick<TakeOptions, "key" | "cost">
+
 /** Permits that were taken, and what is left after them. */
 export interface Taken {
   readonly limit: number
@@ -86,6 +89,14 @@ export class Limiter {
       const line = this.lines.get(key)
       return line === undefined ? this.atOnce(fiber, wish) : this.behind(fiber, wish, line)
     })
+
+  /** How long a call would wait that came now; 0 if it would not. */
+  readonly wait = ({ cost = 1, key = "" }: WaitOptions = {}): Effect.Effect<Duration.Duration> => {
+    const limit = this.limits.ofKey(key)
+    if (Either.isLeft(limit)) return this.invalid(limit.left)
+    const ahead = this.lines.get(key)?.cost ?? 0
+    return Effect.map(this.ledger.waitMillis(key, limit.right, cost, ahead), Duration.millis)
+  }
 
   get snapshot(): Effect.Effect<Snapshot> {
     const limit = Either.getOrUndefined(this.limits.ofKey(""))

@@ -58,6 +58,11 @@ export interface Overrides {
    * such as a status code. Asked only where a sink wants to be told of every call.
    */
   readonly status?: ((exit: Exit.Exit<unknown, unknown>) => string | undefined) | undefined
+  /**
+   * What each attempt runs before it begins, where the rate limit stands and besides the policy's own: as that it may let
+   * the attempt wait for its turn, which counts for the deadline and not for the attempt, or refuse it.
+   */
+  readonly inTurn?: Effect.Effect<void, RateLimiter.RateLimited> | undefined
 }
 
 /** A standard policy, with the breaker and the bulkhead inside it for whoever wants to look at them. */
@@ -92,6 +97,7 @@ interface Parts {
   readonly rateLimiter: Option.Option<RateLimiter.RateLimiter>
   readonly adaptiveLimiter: Option.Option<AdaptiveLimiter.AdaptiveLimiter>
   readonly hedge: Option.Option<Hedge.Hedge>
+  readonly inTurn: Option.Option<Effect.Effect<void, RateLimiter.RateLimited>>
   readonly classifier: Classifier
   /** How calls are repeated that may be. */
   readonly retry: Settings["retry"]
@@ -181,6 +187,7 @@ class StandardPolicy extends Base implements Standard {
       },
       {
         ...this.parts,
+        inTurn: Option.orElse(Option.fromNullable(overrides.inTurn), () => this.parts.inTurn),
         classifier: this.parts.classifier.with(overrides.classify),
         told: {
           ...this.parts.told,
@@ -257,7 +264,7 @@ export const fromSettings = (
         ? Option.none()
         : Option.some(yield* Hedge.fromSettings(name, settings.hedge, classify, Option.getOrUndefined(retryBudget)))
     const { retry } = settings
-    const control = { retryBudget, throttle, rateLimiter, adaptiveLimiter, hedge }
+    const control = { retryBudget, throttle, rateLimiter, adaptiveLimiter, hedge, inTurn: Option.none() }
     return yield* PolicyRegistry.register(
       new StandardPolicy(name, settings, { circuitBreaker, bulkhead, ...control, classifier, retry, told })
     )
