@@ -4,7 +4,7 @@
  * Sent only to origins that one names, and read only from callers one names: whoever could say of himself that he is
  * `CRITICAL_PLUS` would. Everybody else's requests are what their route is.
  */
-import { Headers, HttpClient, HttpClientRequest, HttpServerRequest } from "@effect/platform"
+import { Headers, HttpClient, HttpClientRequest, type HttpServerRequest } from "@effect/platform"
 import { Criticality, InvalidOptions } from "@effect-resilience/core"
 import { Context, Effect, Either, type Fiber, Option } from "effect"
 import * as Origins from "./client/Origins.js"

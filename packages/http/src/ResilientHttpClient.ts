@@ -168,10 +168,10 @@ const through = <E, R, E2>(
   })
 
 /** The policy for a call that hears what its answer says of quotas, and waits for what other answers have said. */
-const heeding = (quotas: Quotas, keyed: string, terms: Terms, policy: Policy.Standard): Policy.Standard => {
+const heeding = (known: Quotas, keyed: string, terms: Terms, policy: Policy.Standard): Policy.Standard => {
   const subject = () => ({ policy: policy.name, keyed, origin: Origin.of(terms.request) })
-  terms.hear = (fiber, headers) => quotas.heard(fiber, subject, headers)
-  const inTurn = quotas.turnOf(subject)
+  terms.hear = (fiber, headers) => known.heard(fiber, subject, headers)
+  const inTurn = known.turnOf(subject)
   return inTurn === undefined ? policy : policy.with({ inTurn })
 }
 

@@ -66,7 +66,7 @@ export const classify: Outcome.Classify = (exit) => {
  *     maxWaiting: 0
  *   })
  *   const routes = HttpRouter.empty.pipe(
- *     HttpRouter.post("/orders", Effect.never),
+ *     HttpRouter.post("/orders", Effect.delay(HttpServerResponse.text("ordered"), "20 millis")),
  *     HttpRouter.get("/recommendations", HttpServerResponse.text("books"))
  *   )
  *   const handler = HttpApp.toWebHandler(shedding(routes))

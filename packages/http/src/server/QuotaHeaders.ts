@@ -26,13 +26,13 @@ export interface Told {
 type Values = Readonly<Record<string, string>>
 
 /** The headers of the draft. */
-export const ofDraft = ({ name: policy, window }: Limit, { limit, remaining, reset }: Told): Values => ({
+const ofDraft = ({ name: policy, window }: Limit, { limit, remaining, reset }: Told): Values => ({
   "ratelimit-policy": RateLimitHeaders.printPolicies([{ policy, quota: limit, window }]),
   ratelimit: RateLimitHeaders.print([{ policy, remaining: Option.some(remaining), reset: Option.some(reset) }])
 })
 
 /** The older headers; `nowMillis` is the wall clock. */
-export const older = ({ limit, remaining, reset }: Told, form: Form, nowMillis: number): Values => {
+const older = ({ limit, remaining, reset }: Told, form: Form, nowMillis: number): Values => {
   if (form === "none") return {}
   const since = form === "epoch" ? nowMillis : 0
   return {

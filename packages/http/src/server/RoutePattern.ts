@@ -12,9 +12,6 @@ import { Either, Option } from "effect"
 /** What is known of a request before anything of it is read. */
 export type Request = Pick<HttpServerRequest.HttpServerRequest, "method" | "originalUrl">
 
-/** Whether a request is one of those that are meant. */
-export type Matches = (request: Request) => boolean
-
 /** A request as patterns see it; no parts where its address cannot be read, which no route serves either. */
 interface Seen {
   readonly method: string
