@@ -180,7 +180,8 @@ const lay = ({ panels, y }: Laid, row: Row): Laid => {
 }
 
 /**
- * A dashboard: traffic, latency, circuits with their states over time, bulkheads, retries, fallbacks, deadlines, chaos.
+ * A dashboard: traffic, latency, circuits with their states over time, bulkheads, retries, limits, shedding, budgets and
+ * hedges, fallbacks, deadlines, chaos.
  * Throws `InvalidOptions`.
  *
  * @example
@@ -189,7 +190,7 @@ const lay = ({ panels, y }: Laid, row: Row): Laid => {
  *
  * const dashboard = Grafana.dashboard({ title: "Shop: calls to others" })
  * console.log(dashboard.panels.filter(({ type }) => type === "row").map(({ title }) => title).join(", "))
- * // Traffic, Latency, Circuit, Bulkhead, Retries, Fallbacks, Deadlines, Chaos
+ * // Traffic, Latency, Circuit, Bulkhead, Retries, Limits, Shedding, Retry budgets and hedges, Fallbacks, Deadlines, Chaos
  * ```
  */
 export const dashboard = (options: Options): Dashboard => {
