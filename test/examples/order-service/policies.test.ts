@@ -12,7 +12,9 @@ describe("the policies", () => {
   const options = Policies.options(1)
 
   it("together take no more sockets than there are, and pages no more of inventory than a third", () => {
-    const permits = Object.values(options).map(({ bulkhead }) => bulkhead.maxConcurrent)
+    const copies = ({ hedge = "none" }: (typeof options)["reviews"]) =>
+      hedge === "none" ? 1 : 1 + (hedge.maxHedges ?? 1)
+    const permits = Object.values(options).map((each) => each.bulkhead.maxConcurrent * copies(each))
     expect(permits.reduce((sum, each) => sum + each)).toBe(sockets)
     expect(Policies.stockReads.bulkhead.maxConcurrent * 3).toBeLessThanOrEqual(options.inventory.bulkhead.maxConcurrent)
   })
