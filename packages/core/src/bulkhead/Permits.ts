@@ -130,8 +130,14 @@ export class Permits {
   private refusal(fiber: AnyFiber, reason: BulkheadFull["reason"]): BulkheadFull {
     const { keyed, name: policy } = this
     const { limit, queued } = this.snapshot
-    const at = nowMillis(fiber)
-    Telemetry.publish(fiber, () => ({ _tag: "CallRejected", policy, keyed, at, by: "bulkhead", retryAfter: undefined }))
+    Telemetry.publish(fiber, () => ({
+      _tag: "CallRejected",
+      policy,
+      keyed,
+      at: nowMillis(fiber),
+      by: "bulkhead",
+      retryAfter: undefined
+    }))
     return Telemetry.ownedBy(fiber, { policy, keyed }, bulkheadFull(policy, limit, queued, reason))
   }
 }
