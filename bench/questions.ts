@@ -13,5 +13,6 @@ export const questions: ReadonlyMap<number, () => Promise<Question>> = new Map([
   [9, async () => (await import("./questions/09-keyed-heap.js")).question],
   [10, async () => (await import("./questions/10-telemetry.js")).question],
   [11, async () => (await import("./questions/11-five-policies-deadline.js")).question],
-  [12, async () => (await import("./questions/12-http-client.js")).question]
+  [12, async () => (await import("./questions/12-http-client.js")).question],
+  [13, async () => (await import("./questions/13-rate-limiter.js")).question]
 ])
