@@ -2,8 +2,8 @@ import { RateLimiter } from "@effect-resilience/core"
 import { Effect, Exit, RateLimiter as EffectRateLimiter } from "effect"
 import { RateLimiter as NpmLimiter } from "limiter"
 import { type Case, type Comparison, mustHold, type Question } from "../harness/Question.js"
-import { random } from "../harness/Statistics.js"
-import { awaited, bareCall, ended, enteredEach, inFiber, lasting } from "../subjects/Loops.js"
+import { random, shuffled } from "../harness/Statistics.js"
+import { awaited, bareCall, ended, enteredEach, inFiber, lasting, madeEach, repeated } from "../subjects/Loops.js"
 
 const sizes = [1, 1000, 100_000]
 const [fewest = 1, ...more] = sizes
@@ -17,10 +17,12 @@ const keys = Array.from({ length: most }, (_, index) => Buffer.from(`tenant-${in
 
 /** The first `count` keys in random order, again and again. */
 const inRandomOrder = (count: number): (() => string) => {
-  const next = random(count)
-  const order = Array.from({ length: 1 << 20 }, () => keys[Math.floor(next() * count)] ?? "")
+  const order = shuffled(keys.slice(0, count), random(count))
   let place = 0
-  return () => order[place++ & (order.length - 1)] ?? ""
+  return () => {
+    if (place === count) place = 0
+    return order[place++] ?? ""
+  }
 }
 
 const mustRefuse = async (): Promise<void> => {
@@ -58,7 +60,7 @@ const taking = async (count: number) => {
   for (let index = 0; index < count; index++) await Effect.runPromise(limiter.take({ key: keys[index] }))
   const subject: Case = {
     name: `take, ${count} keys`,
-    run: inFiber(Effect.suspend(() => limiter.take({ key: key() })))
+    run: madeEach(() => limiter.take({ key: key() }))
   }
   return { subject, limiter }
 }
@@ -67,18 +69,11 @@ const taking = async (count: number) => {
 const counting = (count: number): Case => {
   const held = new Map(keys.slice(0, count).map((key) => [key, { used: 0 }]))
   const key = inRandomOrder(count)
-  const count1 = Effect.sync(() => {
+  const used = Effect.sync(() => {
     const entry = held.get(key())
     if (entry !== undefined) entry.used++
   })
-  return { name: `a Map alone, ${count} keys`, run: inFiber(count1) }
-}
-
-/** A limiter for each key, as one does who has that package. */
-const peerOfMany = (count: number): Case => {
-  const each = new Map(keys.slice(0, count).map((key) => [key, ofPlenty()]))
-  const key = inRandomOrder(count)
-  return { name: `limiter removeTokens, a Map of ${count}`, run: awaited(async () => each.get(key())?.removeTokens(1)) }
+  return { name: `a Map alone, ${count} keys`, run: inFiber(used) }
 }
 
 const ofPlenty = () => new NpmLimiter({ tokensPerInterval: 1_000_000_000, interval: 3_600_000 })
@@ -100,9 +95,11 @@ export const question: Question = {
     await mustForget()
     await mustWait()
     const one = await lasting(RateLimiter.make("bench", plenty))
-    const made = one.take()
     const many = await Promise.all(sizes.map(taking))
-    const stock = await lasting(EffectRateLimiter.make({ limit: 1_000_000_000, interval: "1 second" }))
+    // Made for each sample: its fiber goes on refilling for as long as it has given permits, beside what comes after it.
+    const stock = EffectRateLimiter.make({ limit: 1_000_000_000, interval: "1 second" })
+    const ofStock = (calls: number) =>
+      Effect.runPromise(Effect.scoped(Effect.flatMap(stock, (limited) => repeated(limited(Effect.void), calls))))
     const [removing, trying] = [ofPlenty(), ofPlenty()]
     // With keys that come back to what they were within a millisecond.
     const passing = await lasting(RateLimiter.make("passing", { limit: 1_000_000, window: "1 second" }))
@@ -111,15 +108,14 @@ export const question: Question = {
       reference: "bare call",
       cases: [
         { name: "bare call", run: inFiber(bareCall) },
-        { name: "take", run: inFiber(made) },
+        { name: "take", run: madeEach(() => one.take()) },
         ...many.map(({ subject }) => subject),
-        { name: "take, a new key for each", run: inFiber(Effect.suspend(() => passing.take({ key: `k${passed++}` }))) },
+        { name: "take, a new key for each", run: madeEach(() => passing.take({ key: `k${passed++}` })) },
         ...sizes.map(counting),
-        { name: "Effect's RateLimiter", run: inFiber(stock(Effect.void)) },
-        { name: "take, one runPromise each", run: enteredEach(made) },
+        { name: "Effect's RateLimiter", run: ofStock },
+        { name: "take, one runPromise each", run: enteredEach(one.take()) },
         { name: "limiter removeTokens", run: awaited(() => removing.removeTokens(1)) },
-        { name: "limiter tryRemoveTokens, in a promise", run: awaited(async () => trying.tryRemoveTokens(1)) },
-        peerOfMany(most)
+        { name: "limiter tryRemoveTokens, in a promise", run: awaited(async () => trying.tryRemoveTokens(1)) }
       ],
       comparisons: [
         {
