@@ -32,6 +32,7 @@ export const built = async (): Promise<string> => {
         "cockatiel",
         "effect",
         "got",
+        "limiter",
         "opossum",
         "p-limit",
         "p-retry",

@@ -1,7 +1,7 @@
 import { Effect, type Exit, identity, Scope } from "effect"
 
 /** So many calls, one after the other. */
-const repeated = <A, E>(call: Effect.Effect<A, E>, calls: number): Effect.Effect<void, E> =>
+export const repeated = <A, E>(call: Effect.Effect<A, E>, calls: number): Effect.Effect<void, E> =>
   Effect.gen(function* () {
     for (let made = 0; made < calls; made++) yield* call
   })
@@ -11,6 +11,16 @@ export const inFiber =
   <A, E>(call: Effect.Effect<A, E>, around: (calls: Effect.Effect<void, E>) => Effect.Effect<void, E> = identity) =>
   (calls: number): Promise<void> =>
     Effect.runPromise(around(repeated(call, calls)))
+
+/** As `inFiber`, of calls that are made anew each time, as those are that differ. */
+export const madeEach =
+  <A, E>(make: () => Effect.Effect<A, E>) =>
+  (calls: number): Promise<void> =>
+    Effect.runPromise(
+      Effect.gen(function* () {
+        for (let made = 0; made < calls; made++) yield* make()
+      })
+    )
 
 /** So many calls, each entered from outside by `runPromise`. */
 export const enteredEach =

@@ -174,6 +174,20 @@ describe.each([
     })
   })
 
+  it("is the same when it was packed among others and unpacked again", () => {
+    always(config, (of, { after }) => {
+      const numbers = new Float64Array(RateLimiter.packedLength + 2).fill(-1)
+      RateLimiter.pack(after, numbers, 1)
+      assert.deepEqual(RateLimiter.unpack(of, numbers, 1), after)
+      assert.deepEqual([numbers.at(0), numbers.at(-1)], [-1, -1])
+      // Nothing is left of what was there before.
+      const again = new Float64Array(numbers.length).fill(-1)
+      RateLimiter.pack(RateLimiter.initial(of), again, 1)
+      RateLimiter.pack(after, again, 1)
+      assert.deepEqual(again, numbers)
+    })
+  })
+
   it("lets a line of callers through each at the moment that it foretold", () => {
     const line = fc.tuple(config, start, fc.nat(50), fc.nat(120), fc.double({ min: 0, max: 1, noNaN: true }))
     const seen = new Set<string>()

@@ -86,14 +86,9 @@ export const initial = (config: Config): State =>
 /** The most that one call can ever take. */
 export const largestCost = (config: Config): number => (config._tag === "TokenBucket" ? config.burst : config.limit)
 
-const refilled = (config: TokenBucketConfig, state: TokenBucket, nowMillis: number): TokenBucket =>
-  nowMillis <= state.atMillis
-    ? state
-    : {
-        _tag: "TokenBucket",
-        missing: Math.max(0, state.missing - (nowMillis - state.atMillis) * config.limit),
-        atMillis: nowMillis
-      }
+/** What is missing in the bucket now; a number and no new state, for each of those would be garbage at every call. */
+const missingNow = ({ limit }: TokenBucketConfig, { atMillis, missing }: TokenBucket, nowMillis: number): number =>
+  nowMillis <= atMillis ? missing : Math.max(0, missing - (nowMillis - atMillis) * limit)
 
 const rolled = (config: SlidingWindowConfig, state: SlidingWindow, nowMillis: number): SlidingWindow => {
   const index = Math.floor(nowMillis / config.windowMillis)
@@ -109,22 +104,19 @@ const elapsedIn = ({ windowMillis }: SlidingWindowConfig, index: number, nowMill
 const freeAt = ({ windowMillis }: SlidingWindowConfig, before: number, room: number): number =>
   before <= room ? 0 : windowMillis - Math.floor((room * windowMillis) / before)
 
-const bucketWait = (config: TokenBucketConfig, state: TokenBucket, cost: number, nowMillis: number): number => {
-  const { missing } = refilled(config, state, nowMillis)
-  return Math.max(0, Math.ceil((missing + (cost - config.burst) * config.windowMillis) / config.limit))
-}
+const bucketWait = (config: TokenBucketConfig, missing: number, cost: number): number =>
+  Math.max(0, Math.ceil((missing + (cost - config.burst) * config.windowMillis) / config.limit))
 
 /** Goes from window to window: those ahead take what each has until its last millisecond, the call what is left after. */
 const windowWait = (
   config: SlidingWindowConfig,
-  state: SlidingWindow,
+  now: SlidingWindow,
   cost: number,
   ahead: number,
   nowMillis: number
 ): number => {
   const { limit, windowMillis } = config
   const own = Math.min(cost, limit)
-  const now = rolled(config, state, nowMillis)
   let { before, present } = now
   let line = ahead + cost - own
   let beginsIn = -elapsedIn(config, now.index, nowMillis)
@@ -147,53 +139,120 @@ const windowWait = (
  */
 export const waitMillis = (config: Config, state: State, cost: number, nowMillis: number, ahead = 0): number => {
   if (config._tag === "TokenBucket" && state._tag === "TokenBucket") {
-    return bucketWait(config, state, ahead + cost, nowMillis)
+    return bucketWait(config, missingNow(config, state, nowMillis), ahead + cost)
   }
   if (config._tag === "SlidingWindow" && state._tag === "SlidingWindow") {
-    return windowWait(config, state, cost, ahead, nowMillis)
+    return windowWait(config, rolled(config, state, nowMillis), cost, ahead, nowMillis)
   }
   return mismatch(config, state)
+}
+
+const bucketLeft = ({ burst, windowMillis }: TokenBucketConfig, missing: number): number =>
+  burst - Math.ceil(missing / windowMillis)
+
+const bucketReset = ({ limit }: TokenBucketConfig, missing: number): number => Math.ceil(missing / limit)
+
+const windowLeft = (config: SlidingWindowConfig, now: SlidingWindow, nowMillis: number): number => {
+  const { limit, windowMillis } = config
+  const elapsed = elapsedIn(config, now.index, nowMillis)
+  const counted = Math.ceil((now.before * (windowMillis - elapsed)) / windowMillis)
+  return Math.max(0, limit - now.present - counted)
+}
+
+const windowReset = (config: SlidingWindowConfig, { before, index, present }: SlidingWindow, nowMillis: number) => {
+  const windows = present > 0 ? 2 : before > 0 ? 1 : 0
+  return Math.max(0, windows * config.windowMillis - elapsedIn(config, index, nowMillis))
 }
 
 /** What is left for the key. */
 export const standing = (config: Config, state: State, nowMillis: number): Standing => {
   if (config._tag === "TokenBucket" && state._tag === "TokenBucket") {
-    const { missing } = refilled(config, state, nowMillis)
-    return {
-      remaining: config.burst - Math.ceil(missing / config.windowMillis),
-      resetAfterMillis: Math.ceil(missing / config.limit)
-    }
+    const missing = missingNow(config, state, nowMillis)
+    return { remaining: bucketLeft(config, missing), resetAfterMillis: bucketReset(config, missing) }
   }
-  if (config._tag !== "SlidingWindow" || state._tag !== "SlidingWindow") return mismatch(config, state)
-  const { before, index, present } = rolled(config, state, nowMillis)
-  const elapsed = elapsedIn(config, index, nowMillis)
-  const counted = Math.ceil((before * (config.windowMillis - elapsed)) / config.windowMillis)
-  const windows = present > 0 ? 2 : before > 0 ? 1 : 0
-  return {
-    remaining: Math.max(0, config.limit - present - counted),
-    resetAfterMillis: Math.max(0, windows * config.windowMillis - elapsed)
+  if (config._tag === "SlidingWindow" && state._tag === "SlidingWindow") {
+    const now = rolled(config, state, nowMillis)
+    return { remaining: windowLeft(config, now, nowMillis), resetAfterMillis: windowReset(config, now, nowMillis) }
   }
+  return mismatch(config, state)
 }
 
-const taken = (config: Config, state: State, cost: number, nowMillis: number): State => {
-  if (config._tag === "TokenBucket" && state._tag === "TokenBucket") {
-    const { atMillis, missing } = refilled(config, state, nowMillis)
-    return { _tag: "TokenBucket", missing: missing + cost * config.windowMillis, atMillis }
-  }
-  if (config._tag !== "SlidingWindow" || state._tag !== "SlidingWindow") return mismatch(config, state)
-  const { before, index, present } = rolled(config, state, nowMillis)
-  return { _tag: "SlidingWindow", index, present: present + cost, before }
+const takeOfBucket = (
+  config: TokenBucketConfig,
+  state: TokenBucket,
+  cost: number,
+  nowMillis: number
+): readonly [Decision, State] => {
+  const missing = missingNow(config, state, nowMillis)
+  const retryAfterMillis = bucketWait(config, missing, cost)
+  const admitted = retryAfterMillis === 0
+  const then = admitted ? missing + cost * config.windowMillis : missing
+  return [
+    {
+      admitted,
+      remaining: bucketLeft(config, then),
+      resetAfterMillis: bucketReset(config, then),
+      retryAfterMillis
+    },
+    admitted ? { _tag: "TokenBucket", missing: then, atMillis: Math.max(state.atMillis, nowMillis) } : state
+  ]
+}
+
+const takeOfWindow = (
+  config: SlidingWindowConfig,
+  state: SlidingWindow,
+  cost: number,
+  nowMillis: number
+): readonly [Decision, State] => {
+  const now = rolled(config, state, nowMillis)
+  const retryAfterMillis = windowWait(config, now, cost, 0, nowMillis)
+  const admitted = retryAfterMillis === 0
+  const { before, index, present } = now
+  const then: SlidingWindow = admitted ? { _tag: "SlidingWindow", index, present: present + cost, before } : now
+  return [
+    {
+      admitted,
+      remaining: windowLeft(config, then, nowMillis),
+      resetAfterMillis: windowReset(config, then, nowMillis),
+      retryAfterMillis
+    },
+    admitted ? then : state
+  ]
 }
 
 /** A call that wants `cost` permits, 1 to `largestCost`. */
 export const take = (config: Config, state: State, cost: number, nowMillis: number): readonly [Decision, State] => {
-  const retryAfterMillis = waitMillis(config, state, cost, nowMillis)
-  const admitted = retryAfterMillis === 0
-  const next = admitted ? taken(config, state, cost, nowMillis) : state
-  const { remaining, resetAfterMillis } = standing(config, next, nowMillis)
-  return [{ admitted, remaining, resetAfterMillis, retryAfterMillis }, next]
+  if (config._tag === "TokenBucket" && state._tag === "TokenBucket") {
+    return takeOfBucket(config, state, cost, nowMillis)
+  }
+  if (config._tag === "SlidingWindow" && state._tag === "SlidingWindow") {
+    return takeOfWindow(config, state, cost, nowMillis)
+  }
+  return mismatch(config, state)
 }
 
 /** Whether the key may be forgotten: it is as if it had never been used. */
 export const isFresh = (config: Config, state: State, nowMillis: number): boolean =>
   standing(config, state, nowMillis).resetAfterMillis === 0
+
+/**
+ * How many numbers a state is, where many are held side by side in one array: as objects, those of 100,000 keys cost each
+ * call twice as much, for the collector has to move every new one.
+ */
+export const packedLength = 3
+
+/** Writes a state as numbers, `packedLength` of them from `at` on. */
+export const pack = (state: State, into: Float64Array, at: number): void => {
+  const isBucket = state._tag === "TokenBucket"
+  into[at] = isBucket ? state.missing : state.present
+  into[at + 1] = isBucket ? state.atMillis : state.index
+  into[at + 2] = isBucket ? 0 : state.before
+}
+
+/** Reads what `pack` has written, of a state that belongs to the config. */
+export const unpack = (config: Config, from: Float64Array, at: number): State => {
+  const [first, second] = [from[at] ?? 0, from[at + 1] ?? 0]
+  return config._tag === "TokenBucket"
+    ? { _tag: "TokenBucket", missing: first, atMillis: second }
+    : { _tag: "SlidingWindow", index: second, present: first, before: from[at + 2] ?? 0 }
+}

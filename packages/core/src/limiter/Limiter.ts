@@ -84,10 +84,11 @@ export class Limiter {
       if (!(Number.isInteger(cost) && cost >= 1 && cost <= most)) {
         return this.invalid([{ option: "cost", value: `${cost}`, allowed: `a whole number from 1 to ${most}` }])
       }
-      const wish = { key, limit: limit.right, cost }
-      if (onExceeded === "wait") return this.waiting(fiber, wish, options.maxWait)
-      const line = this.lines.get(key)
-      return line === undefined ? this.atOnce(fiber, wish) : this.behind(fiber, wish, line)
+      if (onExceeded === "wait") return this.waiting(fiber, { key, limit: limit.right, cost }, options.maxWait)
+      const line = this.lines.size === 0 ? undefined : this.lines.get(key)
+      return line === undefined
+        ? this.atOnce(fiber, key, limit.right, cost)
+        : this.behind(fiber, { key, limit: limit.right, cost }, line)
     })
 
   /** How long a call would wait that came now; 0 if it would not. */
@@ -115,23 +116,38 @@ export class Limiter {
     return Exit.die(new InvalidOptions.InvalidOptions({ policy: this.name, problems }))
   }
 
-  private atOnce(fiber: AnyFiber, wish: Wish): Effect.Effect<Taken, RateLimited> {
-    const { cost, key, limit } = wish
+  private atOnce(fiber: AnyFiber, key: string, limit: Machine.Config, cost: number): Effect.Effect<Taken, RateLimited> {
     const decision = this.ledger.takeNow?.(key, limit, cost, nowMillis(fiber))
-    if (decision !== undefined) return this.decided(fiber, wish, decision)
-    return Effect.flatMap(this.ledger.take(key, limit, cost), (later) => this.decided(fiber, wish, later))
+    return decision === undefined
+      ? this.elsewhere(fiber, { key, limit, cost })
+      : this.decided(fiber, key, limit.limit, cost, decision)
   }
 
-  private decided(fiber: AnyFiber, wish: Wish, decision: Machine.Decision): Effect.Effect<Taken, RateLimited> {
+  /** Where the ledger is not in memory. */
+  private elsewhere(fiber: AnyFiber, { cost, key, limit }: Wish): Effect.Effect<Taken, RateLimited> {
+    return Effect.flatMap(this.ledger.take(key, limit, cost), (decision) =>
+      this.decided(fiber, key, limit.limit, cost, decision)
+    )
+  }
+
+  private decided(
+    fiber: AnyFiber,
+    key: string,
+    limit: number,
+    cost: number,
+    decision: Machine.Decision
+  ): Effect.Effect<Taken, RateLimited> {
     return decision.admitted
-      ? this.granted(fiber, wish, decision, 0)
-      : this.refused(fiber, wish, decision.remaining, decision.retryAfterMillis)
+      ? this.granted(fiber, limit, cost, decision, 0)
+      : this.refused(fiber, key, limit, decision.remaining, decision.retryAfterMillis)
   }
 
   /** Nobody overtakes those in line: what is left for them is not there. */
   private behind(fiber: AnyFiber, wish: Wish, { cost: ahead }: Line): Effect.Effect<Taken, RateLimited> {
     return Effect.flatMap(this.ledger.waitMillis(wish.key, wish.limit, wish.cost, ahead), (millis) =>
-      millis === 0 ? this.atOnce(fiber, wish) : this.refused(fiber, wish, 0, millis)
+      millis === 0
+        ? this.atOnce(fiber, wish.key, wish.limit, wish.cost)
+        : this.refused(fiber, wish.key, wish.limit.limit, 0, millis)
     )
   }
 
@@ -151,14 +167,16 @@ export class Limiter {
       if (line === undefined) {
         return Effect.flatMap(this.ledger.take(key, limit, cost), (decision) =>
           decision.admitted
-            ? this.granted(fiber, wish, decision, 0)
+            ? this.granted(fiber, wish.limit.limit, wish.cost, decision, 0)
             : decision.retryAfterMillis > most
-              ? this.refused(fiber, wish, decision.remaining, decision.retryAfterMillis)
+              ? this.refused(fiber, wish.key, wish.limit.limit, decision.remaining, decision.retryAfterMillis)
               : this.inLine(fiber, restore, wish, since, most)
         )
       }
       return Effect.flatMap(this.ledger.waitMillis(key, limit, cost, line.cost), (millis) =>
-        millis > most ? this.refused(fiber, wish, 0, millis) : this.inLine(fiber, restore, wish, since, most)
+        millis > most
+          ? this.refused(fiber, wish.key, wish.limit.limit, 0, millis)
+          : this.inLine(fiber, restore, wish, since, most)
       )
     })
   }
@@ -181,7 +199,7 @@ export class Limiter {
     const patience = most - (nowMillis(fiber) - since) + 1
     const turn = Effect.catchAll(restore(limited(line.turnOf(place), patience, () => "late")), () =>
       Effect.flatMap(this.ledger.waitMillis(wish.key, wish.limit, wish.cost, line.cost - wish.cost), (millis) =>
-        this.refused(fiber, wish, 0, millis)
+        this.refused(fiber, wish.key, wish.limit.limit, 0, millis)
       )
     )
     const waited = line.isFirst(place) ? Effect.void : turn
@@ -204,9 +222,10 @@ export class Limiter {
   ): Effect.Effect<Taken, RateLimited> {
     return Effect.flatMap(this.ledger.take(wish.key, wish.limit, wish.cost), (decision) => {
       const waited = nowMillis(fiber) - since
-      if (decision.admitted) return this.granted(fiber, wish, decision, waited)
+      if (decision.admitted) return this.granted(fiber, wish.limit.limit, wish.cost, decision, waited)
       const { remaining, retryAfterMillis } = decision
-      if (waited + retryAfterMillis > most) return this.refused(fiber, wish, remaining, retryAfterMillis)
+      if (waited + retryAfterMillis > most)
+        return this.refused(fiber, wish.key, wish.limit.limit, remaining, retryAfterMillis)
       return Effect.zipRight(
         restore(Effect.sleep(retryAfterMillis)),
         Effect.suspend(() => this.first(fiber, restore, wish, since, most))
@@ -216,7 +235,8 @@ export class Limiter {
 
   private granted(
     fiber: AnyFiber,
-    { cost, limit: { limit } }: Wish,
+    limit: number,
+    cost: number,
     { remaining, resetAfterMillis }: Machine.Standing,
     delay: number
   ): Effect.Effect<Taken> {
@@ -229,20 +249,21 @@ export class Limiter {
       limit,
       remaining,
       resetAfter: Duration.millis(resetAfterMillis),
-      delay: Duration.millis(delay)
+      delay: delay === 0 ? Duration.zero : Duration.millis(delay)
     })
   }
 
   /** Makes the error of a call that gets no permits, and reports it. */
   private refused(
     fiber: AnyFiber,
-    { key, limit }: Wish,
+    key: string,
+    limit: number,
     remaining: number,
     retryAfter: number
   ): Exit.Exit<never, RateLimited> {
     const { keyed, name: policy } = this
     const at = nowMillis(fiber)
     Telemetry.publish(fiber, () => ({ _tag: "CallRejected", policy, keyed, at, by: "rateLimit", retryAfter }))
-    return Exit.fail(rateLimited(policy, key, limit.limit, remaining, retryAfter))
+    return Exit.fail(rateLimited(policy, key, limit, remaining, retryAfter))
   }
 }

@@ -16,23 +16,24 @@ export interface Size {
   readonly overflowed: number
 }
 
-interface Entry {
-  readonly key: string
-  state: Machine.State
-  /** From when on it is as if the key had never been used. */
-  freshAtMillis: number
-}
-
 /** How many keys each call looks at: more than it can add. */
 const reviewed = 2
 
-/** Mutated in place, in synchronous steps. */
+/** What is held of a key, in numbers: from when on it is as if the key had never been used, and its packed state. */
+const width = 1 + Machine.packedLength
+
+/** Room for so many keys at least. */
+const leastRoom = 16
+
+/** Mutated in place, in synchronous steps. The keys have slots without gaps, in no order. */
 class Memory {
-  private readonly byKey = new Map<string, Entry>()
-  /** The same in no order, to be looked at in turn. */
-  private readonly entries: Array<Entry> = []
+  private readonly slots = new Map<string, number>()
+  private readonly keys: Array<string> = []
+  /** Not an object for each key: see `Machine.pack`. */
+  private numbers = new Float64Array(leastRoom * width)
+  /** The slot that is looked at next. */
   private hand = 0
-  private shared: Entry | undefined = undefined
+  private shared: Machine.State | undefined = undefined
   private overflowed = 0
 
   constructor(private readonly maxKeys: number) {}
@@ -42,10 +43,13 @@ class Memory {
 
   readonly takeNow = (key: string, limit: Machine.Config, cost: number, now: number): Machine.Decision => {
     this.review(now)
-    const entry = this.byKey.get(key) ?? this.added(key, limit, now)
-    const [decision, next] = Machine.take(limit, entry.state, cost, now)
-    entry.state = next
-    entry.freshAtMillis = now + decision.resetAfterMillis
+    const slot = this.slots.get(key) ?? this.added(key, limit)
+    if (slot === undefined) return this.takeShared(limit, cost, now)
+    const { numbers } = this
+    const at = slot * width
+    const [decision, next] = Machine.take(limit, Machine.unpack(limit, numbers, at + 1), cost, now)
+    Machine.pack(next, numbers, at + 1)
+    numbers[at] = now + decision.resetAfterMillis
     return decision
   }
 
@@ -59,41 +63,64 @@ class Memory {
       Effect.succeed(Machine.standing(limit, this.stateOf(key, limit), nowMillis(fiber)))
     )
 
-  readonly size: Effect.Effect<Size> = Effect.sync(() => ({ keys: this.byKey.size, overflowed: this.overflowed }))
+  readonly size: Effect.Effect<Size> = Effect.sync(() => ({ keys: this.keys.length, overflowed: this.overflowed }))
 
-  private stateOf(key: string, limit: Machine.Config): Machine.State {
-    const entry = this.byKey.get(key) ?? (this.byKey.size < this.maxKeys ? undefined : this.shared)
-    return entry?.state ?? Machine.initial(limit)
+  private get isFull(): boolean {
+    return this.keys.length >= this.maxKeys
   }
 
-  private added(key: string, limit: Machine.Config, now: number): Entry {
-    if (this.byKey.size < this.maxKeys) {
-      const entry = { key, state: Machine.initial(limit), freshAtMillis: now }
-      this.byKey.set(key, entry)
-      this.entries.push(entry)
-      return entry
-    }
+  private stateOf(key: string, limit: Machine.Config): Machine.State {
+    const slot = this.slots.get(key)
+    if (slot !== undefined) return Machine.unpack(limit, this.numbers, slot * width + 1)
+    return (this.isFull ? this.shared : undefined) ?? Machine.initial(limit)
+  }
+
+  /** Gives a new key a slot, if there is room. */
+  private added(key: string, limit: Machine.Config): number | undefined {
+    if (this.isFull) return undefined
+    const slot = this.keys.length
+    if (slot * width === this.numbers.length) this.resize(2 * slot)
+    Machine.pack(Machine.initial(limit), this.numbers, slot * width + 1)
+    this.keys.push(key)
+    this.slots.set(key, slot)
+    return slot
+  }
+
+  private takeShared(limit: Machine.Config, cost: number, now: number): Machine.Decision {
     this.overflowed++
-    this.shared ??= { key, state: Machine.initial(limit), freshAtMillis: now }
-    return this.shared
+    const [decision, next] = Machine.take(limit, this.shared ?? Machine.initial(limit), cost, now)
+    this.shared = next
+    return decision
   }
 
   private review(now: number): void {
-    const { entries } = this
     for (let looked = 0; looked < reviewed; looked++) {
-      if (this.hand >= entries.length) this.hand = 0
-      const entry = entries[this.hand]
-      if (entry === undefined) return
-      if (entry.freshAtMillis <= now) this.forget(entry)
+      if (this.hand >= this.keys.length) this.hand = 0
+      if ((this.numbers[this.hand * width] ?? 0) <= now) this.forget(this.hand)
       this.hand++
     }
   }
 
-  /** Forgets the key at the hand. The last one takes its place, which has mostly just come: its turn is the next time. */
-  private forget(entry: Entry): void {
-    this.byKey.delete(entry.key)
-    const last = this.entries.pop()
-    if (last !== undefined && last !== entry) this.entries[this.hand] = last
+  /** The last key takes the slot of the one that is forgotten; it has mostly just come, and its turn is the next time. */
+  private forget(slot: number): void {
+    const key = this.keys[slot]
+    const last = this.keys.pop()
+    if (key === undefined || last === undefined) return
+    const left = this.keys.length
+    this.slots.delete(key)
+    if (slot < left) {
+      this.keys[slot] = last
+      this.slots.set(last, slot)
+      this.numbers.copyWithin(slot * width, left * width, (left + 1) * width)
+    }
+    if (left >= leastRoom && left * 4 * width <= this.numbers.length) this.resize(2 * left)
+  }
+
+  /** Makes room for so many keys. */
+  private resize(room: number): void {
+    const before = this.numbers
+    this.numbers = new Float64Array(room * width)
+    this.numbers.set(before.subarray(0, room * width))
   }
 }
 
