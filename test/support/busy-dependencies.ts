@@ -1,13 +1,13 @@
 /**
- * The order service's dependencies as a process of their own, with what they have in common: ten workers that take 50 ms for
- * a query each, 200 a second, however many wait for them. One query is made for an order (its reservation), for a page (its
+ * The order service's dependencies as a process of their own, with what they have in common: `WORKERS` (10) that take 50 ms
+ * for a query each, 200 a second, however many wait for them. One query is made for an order (its reservation), for a page (its
  * stock) and for recommendations, but for those of product p1, which are in a cache.
  */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import { Console, Effect } from "effect"
 import { dependenciesInTurn } from "./RunningOrderService.js"
 
-const workers = 10
+const workers = Number(process.env["WORKERS"] ?? 10)
 const takesMillis = 50
 
 const line: Array<() => void> = []

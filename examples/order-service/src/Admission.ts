@@ -7,7 +7,8 @@
  * by their address otherwise, which is that of the socket or what a proxy of `TRUSTED_PROXIES` says. Each may ask
  * `RATE_LIMIT` (60000) times a minute, or `RATE_LIMIT_PREMIUM` (600000) with a key of the second kind.
  *
- * `CAPACITY` is how many requests may run at a time: a number, or `adaptive` (the default), learned from how long they take.
+ * `CAPACITY` is how many requests may run at a time: a number, or `adaptive` (the default), learned from how long they take,
+ * but never below `CAPACITY_MIN` (40).
  */
 import { RateLimitMiddleware, type RouteCriticality, SheddingMiddleware } from "@effect-resilience/http"
 import { Config, ConfigError, Context, Effect, Either, Layer } from "effect"
@@ -25,20 +26,18 @@ export class Admission extends Context.Tag("order-service/Admission")<
 /** What users can do without comes first; what is not here is critical. */
 export const routes: ReadonlyArray<RouteCriticality.Route> = [
   ["/products/:id/recommendations", "SHEDDABLE"],
-  ["/products/:id", "SHEDDABLE_PLUS"]
+  ["/products/:id", "SHEDDABLE_PLUS"],
+  // Not even when the event loop is late.
+  ["POST /orders", "CRITICAL_PLUS"]
 ]
 
-/**
- * Learned, but never below 40: payment alone may hold 20 requests for seconds, which says nothing of the others. At first as
- * many as the outbound pool has sockets.
- */
-const learned: SheddingMiddleware.Options["capacity"] = { min: 40, initial: 100 }
+type Capacity = NonNullable<SheddingMiddleware.Options["capacity"]>
 
 const capacity = Config.string("CAPACITY").pipe(
   Config.withDefault("adaptive"),
-  Config.mapOrFail((text): Either.Either<SheddingMiddleware.Options["capacity"], ConfigError.ConfigError> => {
+  Config.mapOrFail((text): Either.Either<number | "adaptive", ConfigError.ConfigError> => {
     const fixed = Number(text)
-    if (text === "adaptive") return Either.right(learned)
+    if (text === "adaptive") return Either.right(text)
     if (Number.isInteger(fixed) && fixed >= 1) return Either.right(fixed)
     return Either.left(
       ConfigError.InvalidData([], `expected "adaptive" or a whole number from 1, not ${JSON.stringify(text)}`)
@@ -46,7 +45,11 @@ const capacity = Config.string("CAPACITY").pipe(
   })
 )
 
-const limit = (name: string, otherwise: number) =>
+/** At first two and a half times the least, which by default is as many as the outbound pool has sockets. */
+const capacityOf = (given: number | "adaptive", min: number): Capacity =>
+  given === "adaptive" ? { min, max: min * 25, initial: Math.ceil(min * 2.5) } : given
+
+const atLeastOne = (name: string, otherwise: number) =>
   Config.integer(name).pipe(
     Config.withDefault(otherwise),
     Config.validate({ message: "expected a whole number from 1", validation: (n) => n >= 1 })
@@ -56,10 +59,12 @@ const strings = (name: string) => Config.withDefault(Config.array(Config.string(
 
 const settings = Config.all({
   capacity,
+  // Payment alone may hold 20 requests for seconds, which says nothing of what others can do.
+  minCapacity: atLeastOne("CAPACITY_MIN", 40),
   keys: strings("API_KEYS"),
   premiumKeys: strings("PREMIUM_API_KEYS"),
-  limit: limit("RATE_LIMIT", 60_000),
-  premiumLimit: limit("RATE_LIMIT_PREMIUM", 600_000),
+  limit: atLeastOne("RATE_LIMIT", 60_000),
+  premiumLimit: atLeastOne("RATE_LIMIT_PREMIUM", 600_000),
   trustedCallers,
   // Throws where one is no address.
   byAddress: Config.mapAttempt(strings("TRUSTED_PROXIES"), (trusted) => RateLimitMiddleware.byAddress({ trusted }))
@@ -81,7 +86,7 @@ export const layer = Layer.scoped(
     const shedding = yield* SheddingMiddleware.make("shop", {
       routes,
       trusted: of.trustedCallers,
-      capacity: of.capacity
+      capacity: capacityOf(of.capacity, of.minCapacity)
     })
     // Outside, so that who asks too often takes no place from others.
     return { admit: (app) => limited(shedding(app)) }
