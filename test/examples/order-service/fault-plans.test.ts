@@ -113,7 +113,9 @@ describe("eight minutes of outage from plans of faults", { timeout: 240_000 }, (
       expect(between(0, 2)).toEqual([""])
       expect(between(2, 3)).toEqual(["reviews"])
       expect(between(3, 4).toSorted()).toEqual(["reviews", "reviews,recommendations"])
-      expect(["", "recommendations"]).toEqual(expect.arrayContaining(between(4.5, 5)))
+      // One in ten answers: what a probe finds is chance, and the budget for retries allows few second chances.
+      expect(between(4.5, 5)).toContain("recommendations")
+      expect(between(4.5, 5).filter((degraded) => !["", "recommendations"].includes(degraded))).toEqual([])
       expect(between(5.5, 8)).toEqual([""])
       for (const policy of ["reviews", "recommendations"]) {
         const states = statesOf(rows, policy).map(({ state }) => state)
