@@ -1,5 +1,5 @@
 import { Criticality, LoadShedder } from "@effect-resilience/core"
-import { HttpErrors, ServerMiddleware, SheddingMiddleware } from "@effect-resilience/http"
+import { HttpErrors, RateLimitMiddleware, ServerMiddleware, SheddingMiddleware } from "@effect-resilience/http"
 import { HttpRouter, HttpServerRequest, HttpServerResponse } from "@effect/platform"
 import { describe, expect, it } from "@effect/vitest"
 import { Cause, Duration, Effect, Exit, Fiber, Option, TestClock } from "effect"
@@ -98,6 +98,21 @@ describe("a server that has too much to do", () => {
       const fiber = yield* Effect.fork(handled(router.pipe(shedding, shedding), page))
       yield* TestClock.adjust("1 second")
       expect((yield* Fiber.join(fiber)).status).toBe(200)
+    })
+  )
+
+  it.scoped("works inside of a rate limit that has the same name, and that inside of it", () =>
+    Effect.gen(function* () {
+      const { router } = slow()
+      const shedding = yield* SheddingMiddleware.make("shop", { ...one, maxWaiting: 0 })
+      const limited = yield* RateLimitMiddleware.make("shop", { key: Option.none, limit: 100, window: "1 hour" })
+      for (const app of [router.pipe(shedding, limited), router.pipe(limited, shedding)]) {
+        const both = yield* Effect.fork(Effect.all([handled(app, page), handled(app, page)], { concurrency: 2 }))
+        yield* TestClock.adjust("1 second")
+        const [served, refused] = yield* Fiber.join(both)
+        expect([served.status, refused.status]).toEqual([200, 503])
+        expect(served.headers["ratelimit-policy"]).toBe('"shop";q=100;w=3600')
+      }
     })
   )
 
