@@ -2,7 +2,7 @@ import { Criticality, LoadShedder } from "@effect-resilience/core"
 import { HttpErrors, RateLimitMiddleware, ServerMiddleware, SheddingMiddleware } from "@effect-resilience/http"
 import { HttpRouter, HttpServerRequest, HttpServerResponse } from "@effect/platform"
 import { describe, expect, it } from "@effect/vitest"
-import { Cause, Duration, Effect, Exit, Fiber, Option, TestClock } from "effect"
+import { Cause, Duration, Effect, Exit, Fiber, Option, Random, TestClock } from "effect"
 import { type Asked, handled } from "../support/Handled.js"
 import { heard } from "../support/Play.js"
 import { shed } from "../support/Refusals.js"
@@ -58,6 +58,27 @@ describe("a server that has too much to do", () => {
         expect([(yield* Fiber.join(running)).status, (yield* Fiber.join(waiting)).status]).toEqual([200, 200])
         expect(begun).toEqual(["CRITICAL", "CRITICAL_PLUS"])
       })
+  )
+
+  it.scoped("spreads Retry-After over whole seconds from the first refusal on, later and later, 5 at the most", () =>
+    Effect.gen(function* () {
+      const { router } = slow()
+      const app = router.pipe(yield* SheddingMiddleware.make("shop", { capacity: 1, maxWaiting: 0 }))
+      const after = (overloadedFor: number) =>
+        Effect.gen(function* () {
+          yield* TestClock.adjust(0)
+          const busy = yield* Effect.forkDaemon(handled(app, page))
+          yield* TestClock.adjust(overloadedFor)
+          const asked = yield* Effect.replicateEffect(handled(app, page), 100)
+          yield* TestClock.adjust("1 second")
+          yield* Fiber.await(busy)
+          return [...new Set(asked.map(({ headers }) => headers["retry-after"]))].toSorted()
+        })
+      expect(yield* after(0)).toEqual(["1", "2"])
+      expect(yield* after(500)).toEqual(["1", "2", "3"])
+      for (let second = 2; second < 8; second++) yield* after(0)
+      expect(yield* after(0)).toEqual(["3", "4", "5"])
+    }).pipe(Effect.withRandom(Random.make("spread")))
   )
 
   it.scoped("lets probes and scrapes through, which take no place", () =>
