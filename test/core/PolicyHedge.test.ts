@@ -96,6 +96,42 @@ describe("the hedge of a standard policy", () => {
     }).pipe(listener.hear)
   })
 
+  it.scoped("tells a budget of the hedge's own of every attempt, as a hedge that stands alone does", () =>
+    Effect.gen(function* () {
+      const half = { ...hedge, budget: { ratio: 0.5, minPerSecond: 0 } } as const
+      const ten = <A, E>(call: Effect.Effect<A, E>) =>
+        during(150, Effect.replicateEffect(call, 10, { concurrency: "unbounded" }))
+      const copiesUnder = (policy: Policy.Policy<unknown>) => {
+        const dependency = new Dependency()
+        return Effect.map(ten(policy.protect(dependency.ask(after(150)))), () => dependency.asked - 10)
+      }
+      expect(yield* copiesUnder(yield* Hedge.make("alone", half))).toBe(5)
+      expect(yield* copiesUnder(yield* Policy.standard("own", { ...noRetry, hedge: half }))).toBe(5)
+      expect(yield* copiesUnder(yield* Policy.standard("beside retries", { hedge: half }))).toBe(5)
+      const shared = yield* RetryBudget.make("shared", { ratio: 0.5, minPerSecond: 0 })
+      const once = { retryBudget: shared, hedge: { ...hedge, budget: shared } }
+      expect(yield* copiesUnder(yield* Policy.standard("shared", once))).toBe(5)
+    })
+  )
+
+  it.scoped("gives tokens back that a copy has taken, once the call has succeeded", () =>
+    Effect.gen(function* () {
+      const tokens = yield* RetryBudget.make("tokens", RetryBudget.tokens({ capacity: 20, cost: 5 }))
+      const available = Effect.map(tokens.snapshot, ({ available: left }) => left)
+      const { budget: _, ...sharing } = hedge
+      const shared = yield* Policy.standard("shared", { retry: "none", retryBudget: tokens, hedge: sharing })
+      const own = yield* Policy.standard("own", { ...noRetry, hedge: { ...hedge, budget: tokens } })
+      for (const policy of [shared, own]) {
+        const call = yield* begin(policy.protect(after(150)))
+        yield* TestClock.adjust(100)
+        expect(yield* available).toBe(3)
+        yield* TestClock.adjust(50)
+        expect(yield* Fiber.join(call)).toBe(150)
+        expect(yield* available).toBe(4)
+      }
+    })
+  )
+
   it.scoped("makes no copy of a probe, nor while the throttle refuses", () => {
     const listener = new Listener()
     return Effect.gen(function* () {

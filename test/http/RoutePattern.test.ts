@@ -58,6 +58,20 @@ describe("a pattern of requests", () => {
     expect(found("OPTIONS", "/anything/at/all")).toBe("OPTIONS *")
   })
 
+  it.effect(
+    "for GET fits HEAD, which the platform's router serves by the same route; for HEAD it fits that alone",
+    () =>
+      Effect.gen(function* () {
+        const find = matching("HEAD /first", "GET /items/:id")
+        const router = HttpRouter.empty.pipe(HttpRouter.get("/items/:id", HttpServerResponse.empty({ status: 200 })))
+        expect((yield* handled(router, { method: "HEAD", path: "/items/7" })).status).toBe(200)
+        expect(find({ method: "HEAD", originalUrl: "/items/7" })).toBe("GET /items/:id")
+        expect(find({ method: "POST", originalUrl: "/items/7" })).toBeUndefined()
+        expect(find({ method: "HEAD", originalUrl: "/first" })).toBe("HEAD /first")
+        expect(find({ method: "GET", originalUrl: "/first" })).toBeUndefined()
+      })
+  )
+
   it("is refused where it cannot be meant, all at once", () => {
     const wrong = ["items", "/a/*/b", "GET", "GET items", "/a b", ""]
     const read = table(

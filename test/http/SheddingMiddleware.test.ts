@@ -1,8 +1,8 @@
 import { Criticality, LoadShedder } from "@effect-resilience/core"
-import { HttpErrors, ServerMiddleware, SheddingMiddleware } from "@effect-resilience/http"
+import { HttpErrors, RateLimitMiddleware, ServerMiddleware, SheddingMiddleware } from "@effect-resilience/http"
 import { HttpRouter, HttpServerRequest, HttpServerResponse } from "@effect/platform"
 import { describe, expect, it } from "@effect/vitest"
-import { Cause, Duration, Effect, Exit, Fiber, Option, TestClock } from "effect"
+import { Cause, Duration, Effect, Exit, Fiber, Option, Random, TestClock } from "effect"
 import { type Asked, handled } from "../support/Handled.js"
 import { heard } from "../support/Play.js"
 import { shed } from "../support/Refusals.js"
@@ -60,6 +60,27 @@ describe("a server that has too much to do", () => {
       })
   )
 
+  it.scoped("spreads Retry-After over whole seconds from the first refusal on, later and later, 5 at the most", () =>
+    Effect.gen(function* () {
+      const { router } = slow()
+      const app = router.pipe(yield* SheddingMiddleware.make("shop", { capacity: 1, maxWaiting: 0 }))
+      const after = (overloadedFor: number) =>
+        Effect.gen(function* () {
+          yield* TestClock.adjust(0)
+          const busy = yield* Effect.forkDaemon(handled(app, page))
+          yield* TestClock.adjust(overloadedFor)
+          const asked = yield* Effect.replicateEffect(handled(app, page), 100)
+          yield* TestClock.adjust("1 second")
+          yield* Fiber.await(busy)
+          return [...new Set(asked.map(({ headers }) => headers["retry-after"]))].toSorted()
+        })
+      expect(yield* after(0)).toEqual(["1", "2"])
+      expect(yield* after(500)).toEqual(["1", "2", "3"])
+      for (let second = 2; second < 8; second++) yield* after(0)
+      expect(yield* after(0)).toEqual(["3", "4", "5"])
+    }).pipe(Effect.withRandom(Random.make("spread")))
+  )
+
   it.scoped("lets probes and scrapes through, which take no place", () =>
     Effect.gen(function* () {
       const { router } = slow()
@@ -98,6 +119,21 @@ describe("a server that has too much to do", () => {
       const fiber = yield* Effect.fork(handled(router.pipe(shedding, shedding), page))
       yield* TestClock.adjust("1 second")
       expect((yield* Fiber.join(fiber)).status).toBe(200)
+    })
+  )
+
+  it.scoped("works inside of a rate limit that has the same name, and that inside of it", () =>
+    Effect.gen(function* () {
+      const { router } = slow()
+      const shedding = yield* SheddingMiddleware.make("shop", { ...one, maxWaiting: 0 })
+      const limited = yield* RateLimitMiddleware.make("shop", { key: Option.none, limit: 100, window: "1 hour" })
+      for (const app of [router.pipe(shedding, limited), router.pipe(limited, shedding)]) {
+        const both = yield* Effect.fork(Effect.all([handled(app, page), handled(app, page)], { concurrency: 2 }))
+        yield* TestClock.adjust("1 second")
+        const [served, refused] = yield* Fiber.join(both)
+        expect([served.status, refused.status]).toEqual([200, 503])
+        expect(served.headers["ratelimit-policy"]).toBe('"shop";q=100;w=3600')
+      }
     })
   )
 

@@ -107,6 +107,11 @@ export class Hedger {
     return raced(fiber, restore, { ...numbers, of, classifier, latencies, paidBy, hindrance }, original)
   }
 
+  /** Whether hedges are paid from this, if from anything. */
+  isPaidFrom(budget: RetryBudget.Account | undefined): boolean {
+    return this.paidBy === budget
+  }
+
   /** A call begins; told by whoever does not tell the budget already. */
   called(now: number): void {
     this.paidBy?.called(now)

@@ -71,7 +71,8 @@ export interface Options {
   readonly verbose?: boolean | undefined
   /**
    * How far `Retry-After` is stretched at most, as a part of itself, so that not all who were refused come back at once.
-   * From 0 to 1; default 0.1. Rounded up: 1 second is stretched by 0 or 1. That of a load shedder is spread by itself.
+   * From 0 to 1; default 0.1. Rounded up: 1 second is stretched by 0 or 1. That of a load shedder is spread by itself, and
+   * rounded up or down by chance, so that it stays so.
    */
   readonly retryAfterJitter?: number | undefined
 }
@@ -148,12 +149,12 @@ export const retryAfter = (
   return seconds + Math.floor(random * (Math.ceil(seconds * jitter) + 1))
 }
 
-const sent = (
-  error: Answered,
-  { jitter: most, verbose }: Settings
-): Effect.Effect<HttpServerResponse.HttpServerResponse> => {
+/** As `retryAfter`, of a wait that was spread already and promises nothing: what is rounded up is the same for all. */
+const rounded = (wait: Duration.Duration, random: number): number =>
+  Math.max(1, Math.floor(Duration.toSeconds(wait) + random))
+
+const sent = (error: Answered, { jitter, verbose }: Settings): Effect.Effect<HttpServerResponse.HttpServerResponse> => {
   const { details, retryAfter: wait } = described(error, verbose)
-  const jitter = error._tag === "Shed" ? 0 : most
   const response = HttpServerResponse.unsafeJson(details, {
     status: details.status,
     contentType: "application/problem+json"
@@ -161,9 +162,10 @@ const sent = (
   return Option.match(wait, {
     onNone: () => Effect.succeed(response),
     onSome: (duration) =>
-      Effect.map(Random.next, (random) =>
-        HttpServerResponse.setHeader(response, "retry-after", String(retryAfter(duration, { jitter, random })))
-      )
+      Effect.map(Random.next, (random) => {
+        const seconds = error._tag === "Shed" ? rounded(duration, random) : retryAfter(duration, { jitter, random })
+        return HttpServerResponse.setHeader(response, "retry-after", String(seconds))
+      })
   })
 }
 

@@ -139,7 +139,7 @@ export const make = (name: string, options: Options): Effect.Effect<Middleware, 
       )
     return <E, R>(app: HttpApp.Default<E, R>): HttpApp.Default<E, R> =>
       Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) =>
-        isExempt(request) ? app : once(name, app, (within) => limited(within, request))
+        isExempt(request) ? app : once("rate limit", name, app, (within) => limited(within, request))
       )
   })
 

@@ -10,7 +10,8 @@ import * as RoutePattern from "./server/RoutePattern.js"
 
 /**
  * A pattern of requests, and what they are: `["GET /items/:id", "SHEDDABLE_PLUS"]`. A path with `:name` for any part and
- * `*` at its end for all that comes after, for all methods or for one. Paths are read as the platform's router reads them.
+ * `*` at its end for all that comes after, for all methods or for one; `GET` means `HEAD`, too. Paths are read as the
+ * platform's router reads them.
  */
 export type Route = readonly [pattern: string, of: Criticality.Criticality]
 

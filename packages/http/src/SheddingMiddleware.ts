@@ -94,7 +94,9 @@ export const make = (name: string, options: Options = {}): Effect.Effect<Middlew
       Effect.uninterruptibleMask((restore) => Effect.interruptible(shedder.protect(restore(app))))
     return <E, R>(app: HttpApp.Default<E, R>): HttpApp.Default<E, R> =>
       Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) =>
-        isExempt(request) ? classified(app) : once(name, app, (within) => classified(respond<E, R>(shed(within))))
+        isExempt(request)
+          ? classified(app)
+          : once("shedding", name, app, (within) => classified(respond<E, R>(shed(within))))
       )
   })
 

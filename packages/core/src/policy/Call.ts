@@ -61,6 +61,7 @@ class Call<A, E, R> implements Limit<TimedOut | DeadlineExceeded>, Teller, Calle
   lastedMillis: number | undefined = undefined
   private enteredMillis = 0
   attempts = 0
+  hasPaidCopies = false
   /** What the last attempt that was judged has ended with. */
   private before: Exit.Exit<unknown, unknown> | undefined = undefined
   /** The same, of a call that was given up while it waited for another attempt. */
@@ -232,7 +233,7 @@ class Call<A, E, R> implements Limit<TimedOut | DeadlineExceeded>, Teller, Calle
 
   /** The first attempt was the only one. */
   private atOnce(exit: Exit.Exit<A, E | StandardError>): Effect.Effect<A, E | StandardError, R> {
-    if (exit._tag === "Success") this.way.budget?.succeeded(false)
+    if (exit._tag === "Success") this.way.budget?.succeeded(this.hasPaidCopies)
     return this.conclude(exit)
   }
 

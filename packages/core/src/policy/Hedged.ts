@@ -26,6 +26,8 @@ export interface Caller {
   /** How long the last attempt took, 0 as long as none has asked the dependency. */
   lastedMillis: number | undefined
   attempts: number
+  /** Whether the last attempt had copies that were paid from the budget which hears of the call. */
+  hasPaidCopies: boolean
 }
 
 /** Runs the work under its own limit or what is left of the budget of time, whichever ends first. */
@@ -57,10 +59,16 @@ export const hedged = <A, E, R>(
     if (circuit !== undefined && caller.permit !== undefined && !circuit.mayRepeat(caller.permit)) return "circuit"
     return throttle?.isRefusing(now) === true ? "throttle" : undefined
   }
+  const isToldOfCalls = hedger.isPaidFrom(way.budget)
   const enter = region<A, E | StandardError, R>((restore) => (fiber) => {
+    let copies = 0
+    caller.hasPaidCopies = false
+    if (!isToldOfCalls) hedger.called(nowMillis(fiber))
     /** The number and the beginning of each attempt, of those copies that have asked the dependency. */
     const asked = new Map<number, { readonly attempt: number; readonly atMillis: number }>()
     const copy = ({ number }: Copy) => {
+      copies++
+      caller.hasPaidCopies = isToldOfCalls && copies > 1
       const asks = (now: number) => {
         if (asked.size === 0) {
           caller.startedMillis = now
@@ -79,6 +87,7 @@ export const hedged = <A, E, R>(
       {
         copy,
         ended: (of, exit, now, isLast) => {
+          if (isLast && exit._tag === "Success" && !isToldOfCalls) hedger.succeeded(copies > 1)
           const own = asked.get(of.number)
           if (own === undefined) return
           // How long a dependency had that was cut short, is how long it had the first of them.

@@ -3,7 +3,8 @@
  *
  * Paths are read as the platform's router does by default: in small or capital letters, with or without a slash at the end,
  * slashes in a row as one, percent-encoded or not, and without what comes after `?`, `;` or `#`. Whoever writes an address
- * in another way would be served by the same route, and would be taken for another request otherwise.
+ * in another way would be served by the same route, and would be taken for another request otherwise. For the same reason
+ * a pattern for `GET` means `HEAD` as well.
  */
 import type { HttpServerRequest } from "@effect/platform"
 import { InvalidOptions } from "@effect-resilience/core"
@@ -15,6 +16,8 @@ export type Request = Pick<HttpServerRequest.HttpServerRequest, "method" | "orig
 /** A request as patterns see it; no parts where its address cannot be read, which no route serves either. */
 interface Seen {
   readonly method: string
+  /** The method whose route serves it where its own has none. */
+  readonly servedAs: string
   readonly parts: ReadonlyArray<string> | undefined
 }
 
@@ -58,7 +61,10 @@ const compiled = (option: string, text: string): InvalidOptions.Checked<Pattern>
   }
   const verb = method?.toUpperCase()
   return Either.right(
-    (seen) => (verb === undefined || verb === seen.method) && seen.parts !== undefined && matchesPath(parts, seen.parts)
+    (seen) =>
+      (verb === undefined || verb === seen.method || verb === seen.servedAs) &&
+      seen.parts !== undefined &&
+      matchesPath(parts, seen.parts)
   )
 }
 
@@ -73,7 +79,8 @@ export const table = <A>(
     ),
     (all) =>
       ({ method, originalUrl }) => {
-        const seen = { method: method.toUpperCase(), parts: partsOf(originalUrl) }
+        const own = method.toUpperCase()
+        const seen = { method: own, servedAs: own === "HEAD" ? "GET" : own, parts: partsOf(originalUrl) }
         return all.find(({ matches }) => matches(seen))?.value
       }
   )
