@@ -1,19 +1,20 @@
 /**
  * Asks the questions of this folder, each in a process of its own.
  *
- *     npm run bench [-- --only 1,5] [--quick] [--suite load] [--seed 1] [--json] [--help]
+ *     npm run bench [-- --suite load] [--only 1,5] [--quick] [--seed 1] [--json] [--help]
  */
 import { fork } from "node:child_process"
 import { parseArgs } from "node:util"
 import { built } from "./harness/Build.js"
 import type { Answer } from "./harness/Measure.js"
 import { details, json, summary } from "./harness/Report.js"
-import { loadSuite } from "./load/suite.js"
+import { loadSuite, scenarios } from "./load/suite.js"
 import { questions } from "./questions.js"
 
 const usage = `npm run bench -- [options]
 
   --only 1,5   ask these questions only (there are ${[...questions.keys()].join(", ")})
+               of the simulations these only (there are ${[...scenarios.keys()].join(", ")})
   --quick      less than a minute in all, and less certain
   --suite load the simulations of load control instead: the same numbers on any machine
   --seed 1     the order of the cases in each round, or the chances of the simulations
@@ -60,15 +61,17 @@ const askAll = async (ids: ReadonlyArray<number>): Promise<void> => {
   console.log(values.json ? json(answers) : summary(answers))
 }
 
-const selected = values.only?.split(",").map(Number) ?? [...questions.keys()]
-const unknown = selected.filter((id) => !questions.has(id))
+const isLoad = values.suite === "load"
+const names = isLoad ? [...scenarios.keys()] : [...questions.keys()].map(String)
+const selected = values.only?.split(",") ?? names
+const unknown = selected.filter((name) => !names.includes(name))
 
 if (values.help) console.log(usage)
-else if (values.suite === "load") console.log(loadSuite(Number(values.seed), values.json))
-else if (values.suite !== undefined) {
+else if (values.suite !== undefined && !isLoad) {
   console.error(`there is no suite ${values.suite}\n\n${usage}`)
   process.exitCode = 2
 } else if (unknown.length > 0) {
-  console.error(`there is no question ${unknown.join(", ")}\n\n${usage}`)
+  console.error(`there is no ${isLoad ? "simulation" : "question"} ${unknown.join(", ")}\n\n${usage}`)
   process.exitCode = 2
-} else await askAll(selected)
+} else if (isLoad) console.log(loadSuite(selected, Number(values.seed), values.json))
+else await askAll(selected.map(Number))

@@ -7,15 +7,27 @@ import * as Shedding from "./shedding.js"
 import type { Row } from "./Tally.js"
 import * as Throttling from "./throttling.js"
 
-const rows = (seed: number): ReadonlyArray<Row> => [
-  ...Overload.policies.flatMap((policy) => Overload.overload(policy, seed)),
-  ...Outage.loads.flatMap((load) => Outage.policies.flatMap((policy) => Outage.outage(policy, load, seed))),
-  ...[10 * Throttling.capacity, Throttling.capacity / 2].map((perSecond) => Throttling.throttling(perSecond, seed)),
-  ...[false, true].flatMap((isIncident) =>
-    Hedging.policies.map((policy) => Hedging.hedging(policy, isIncident, 50, seed))
-  ),
-  ...Shedding.policies.flatMap((policy) => Shedding.shedding(policy, seed))
-]
+/** The scenarios by name. */
+export const scenarios: ReadonlyMap<string, (seed: number) => ReadonlyArray<Row>> = new Map([
+  ["overload", (seed: number) => Overload.policies.flatMap((policy) => Overload.overload(policy, seed))],
+  [
+    "outage",
+    (seed: number) => Outage.loads.flatMap((load) => Outage.policies.flatMap((of) => Outage.outage(of, load, seed)))
+  ],
+  [
+    "throttling",
+    (seed: number) =>
+      [10 * Throttling.capacity, Throttling.capacity / 2].map((perSecond) => Throttling.throttling(perSecond, seed))
+  ],
+  [
+    "hedging",
+    (seed: number) =>
+      [false, true].flatMap((isIncident) =>
+        Hedging.policies.map((policy) => Hedging.hedging(policy, isIncident, 50, seed))
+      )
+  ],
+  ["shedding", (seed: number) => Shedding.policies.flatMap((policy) => Shedding.shedding(policy, seed))]
+])
 
 const cells = ({ goodput, limit, note, p50, p99, policy, refused, scenario }: Row): ReadonlyArray<string> => [
   scenario,
@@ -30,9 +42,9 @@ const cells = ({ goodput, limit, note, p50, p99, policy, refused, scenario }: Ro
 
 const heads = ["scenario", "policy", "goodput/s", "p50 ms", "p99 ms", "refused", "limit", ""]
 
-/** All results: a table, or for machines the numbers alone. */
-export const loadSuite = (seed: number, isJson: boolean): string => {
-  const all = rows(seed)
+/** The results of these scenarios: a table, or for machines the numbers alone. */
+export const loadSuite = (names: ReadonlyArray<string>, seed: number, isJson: boolean): string => {
+  const all = names.flatMap((name) => scenarios.get(name)?.(seed) ?? [])
   if (!isJson) return table([heads, ...all.map(cells)], "")
   const numbers = all.map(({ goodput, limit, p50, p99, policy, refused, scenario }): Row => {
     return { scenario, policy, goodput, p50, p99, refused, limit }

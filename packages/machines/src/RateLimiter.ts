@@ -241,12 +241,16 @@ export const isFresh = (config: Config, state: State, nowMillis: number): boolea
  */
 export const packedLength = 3
 
-/** Writes a state as numbers, `packedLength` of them from `at` on. */
+/** Writes a state as numbers, `packedLength` of them at most, from `at` on. */
 export const pack = (state: State, into: Float64Array, at: number): void => {
-  const isBucket = state._tag === "TokenBucket"
-  into[at] = isBucket ? state.missing : state.present
-  into[at + 1] = isBucket ? state.atMillis : state.index
-  into[at + 2] = isBucket ? 0 : state.before
+  if (state._tag === "TokenBucket") {
+    into[at] = state.missing
+    into[at + 1] = state.atMillis
+  } else {
+    into[at] = state.present
+    into[at + 1] = state.index
+    into[at + 2] = state.before
+  }
 }
 
 /** Reads what `pack` has written, of a state that belongs to the config. */
