@@ -4,7 +4,7 @@
  *
  * It says something only where the machine has the time for it. A try is void where the load was late (100 ms at p99), or
  * the service itself: probes, which wait for nothing, were (200 ms at p90). Then the same is tried with half as much of
- * everything, a fifth, a tenth; only where that is void too, the test fails, and says so.
+ * everything, a fifth; only where that is void too, the test fails, and says so.
  */
 import { describe, expect, it } from "@effect/vitest"
 import { Console, Data, Effect, Schema } from "effect"
@@ -142,7 +142,7 @@ const counted = (scales: ReadonlyArray<number>): Effect.Effect<Played, unknown> 
 describe("the order service at twice its capacity", { timeout: 400_000 }, () => {
   it.live("serves orders, sheds recommendations first, is quick, limits who asks too much, and answers probes", () =>
     Effect.gen(function* () {
-      const of = yield* counted([1, 0.5, 0.2, 0.1])
+      const of = yield* counted([1, 0.5, 0.2])
       const orders = of("order")
       const pages = of("page")
       const hints = of("recommendation")

@@ -24,7 +24,7 @@ export class Admission extends Context.Tag("order-service/Admission")<
 >() {}
 
 /** What users can do without comes first; what is not here is critical. */
-export const routes: ReadonlyArray<RouteCriticality.Route> = [
+const routes: ReadonlyArray<RouteCriticality.Route> = [
   ["/products/:id/recommendations", "SHEDDABLE"],
   ["/products/:id", "SHEDDABLE_PLUS"],
   // Not even when the event loop is late.
@@ -40,7 +40,7 @@ const capacity = Config.string("CAPACITY").pipe(
     if (text === "adaptive") return Either.right(text)
     if (Number.isInteger(fixed) && fixed >= 1) return Either.right(fixed)
     return Either.left(
-      ConfigError.InvalidData([], `expected "adaptive" or a whole number from 1, not ${JSON.stringify(text)}`)
+      ConfigError.InvalidData(["CAPACITY"], `expected "adaptive" or a whole number from 1, not ${JSON.stringify(text)}`)
     )
   })
 )
@@ -52,10 +52,18 @@ const capacityOf = (given: number | "adaptive", min: number): Capacity =>
 const atLeastOne = (name: string, otherwise: number) =>
   Config.integer(name).pipe(
     Config.withDefault(otherwise),
-    Config.validate({ message: "expected a whole number from 1", validation: (n) => n >= 1 })
+    Config.validate({ message: `${name}: expected a whole number from 1`, validation: (n) => n >= 1 })
   )
 
 const strings = (name: string) => Config.withDefault(Config.array(Config.string(), name), [])
+
+/** It throws where one is no address. */
+const byAddress = Config.mapOrFail(strings("TRUSTED_PROXIES"), (trusted) =>
+  Either.try({
+    try: () => RateLimitMiddleware.byAddress({ trusted }),
+    catch: (error) => ConfigError.InvalidData(["TRUSTED_PROXIES"], String(error))
+  })
+)
 
 const settings = Config.all({
   capacity,
@@ -66,8 +74,7 @@ const settings = Config.all({
   limit: atLeastOne("RATE_LIMIT", 60_000),
   premiumLimit: atLeastOne("RATE_LIMIT_PREMIUM", 600_000),
   trustedCallers,
-  // Throws where one is no address.
-  byAddress: Config.mapAttempt(strings("TRUSTED_PROXIES"), (trusted) => RateLimitMiddleware.byAddress({ trusted }))
+  byAddress
 })
 
 /** By what the environment says. */
