@@ -67,6 +67,20 @@ describe("an adaptive timeout", () => {
     })
   )
 
+  it.scoped("is not locked below what calls take by the least factor there may be", () =>
+    Effect.gen(function* () {
+      const timeout = yield* Timeout.adaptive("stock", { ...options, factor: 1.1, window: "10 seconds" })
+      const rounds = (count: number, millis: number) =>
+        Effect.replicateEffect(during(1000, together(10, timeout.protect(after(millis)))), count)
+      yield* rounds(5, 100)
+      yield* rounds(30, 150)
+      expect(yield* limitOf(timeout)).toBeGreaterThan(150)
+      // With 1 a limit that stops all calls would be what it learns from, for ever.
+      const locked = Timeout.adaptive("stock", { ...options, factor: 1 })
+      expect(failureOf(yield* Effect.exit(locked))).toMatchObject({ problems: [{ option: "factor" }] })
+    })
+  )
+
   it.scoped("learns nothing from failures, nor from a caller that gives up, and forgets after its window", () =>
     Effect.gen(function* () {
       const timeout = yield* Timeout.adaptive("stock", { ...options, window: "10 seconds" })

@@ -271,6 +271,22 @@ describe("a hedge", () => {
     })
   )
 
+  it.scoped("does not take the closing of a call that was given up for latency", () =>
+    Effect.gen(function* () {
+      const delay = { quantile: 0.9, initial: "100 millis", minimumCalls: 1 } as const
+      const hedge = yield* Hedge.make("search", { delay, idempotent, budget: "none" })
+      const closing = Effect.onInterrupt(Effect.never, () => Effect.sleep("10 seconds"))
+      const call = yield* begin(hedge.protect(closing))
+      yield* TestClock.adjust("200 millis")
+      yield* Effect.fork(Fiber.interrupt(call))
+      yield* TestClock.adjust("10 seconds")
+      yield* ended(call)
+      const { delay: learned, latency } = yield* hedge.snapshot
+      expect(Option.getOrThrow(latency).calls).toBe(1)
+      expect(Math.abs(Duration.toMillis(learned) - 200)).toBeLessThanOrEqual(2)
+    })
+  )
+
   it.scoped("makes one copy of what is opened for longer", () =>
     Effect.gen(function* () {
       const hedge = yield* Hedge.make("search", tenth)

@@ -35,7 +35,10 @@ export type { LimitOptions } from "./adaptive/Learning.js"
 export interface Options extends LimitOptions {
   /** How many may wait for a permit. From 0; default 0: refuse, do not queue. */
   readonly maxQueue?: number | undefined
-  /** How long a call may wait. From 1 ms; default as long as its deadline allows. */
+  /**
+   * How long a call may wait. From 1 ms; default as long as its deadline allows. One whose caller cannot be interrupted
+   * waits for its turn however long that takes.
+   */
   readonly maxWait?: Duration.DurationInput | undefined
 }
 

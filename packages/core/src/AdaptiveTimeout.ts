@@ -27,7 +27,7 @@ export interface Options extends Omit<Latencies.Options, "quantile"> {
   readonly min?: Duration.DurationInput | undefined
   /** The share of the calls that takes no longer than what is multiplied. From 0 to 1; default 0.99. */
   readonly quantile?: number | undefined
-  /** By how much. From 1; default 2. */
+  /** By how much. From 1.1, or a limit that stops all calls would learn itself from them; default 2. */
   readonly factor?: number | undefined
   /** Default `"wait"`. */
   readonly mode?: Mode | undefined
@@ -60,13 +60,16 @@ export interface AdaptiveTimeout extends Policy<TimedOut> {
 /** Whether this is an adaptive timeout. */
 export const isAdaptiveTimeout = (u: unknown): u is AdaptiveTimeout => Predicate.hasProperty(u, AdaptiveTimeoutTypeId)
 
+/** It must leave room above the error of what is learned, 0.01, for a limit that stops all calls to grow. */
+const leastFactor = 1.1
+
 const settings = (options: Options): InvalidOptions.Checked<Settings> =>
   InvalidOptions.also(
     InvalidOptions.every<Settings>({
       of: Latencies.settings({ ...options, quantile: options.quantile ?? 0.99 }, ""),
       minMillis: InvalidOptions.span("min", options.min ?? 1),
       maxMillis: InvalidOptions.span("max", options.max),
-      factor: InvalidOptions.atLeast("factor", options.factor ?? 2, 1)
+      factor: InvalidOptions.atLeast("factor", options.factor ?? 2, leastFactor)
     }),
     ({ maxMillis, minMillis }) => minMillis <= maxMillis,
     ({ maxMillis, minMillis }) => ({

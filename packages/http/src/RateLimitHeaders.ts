@@ -34,9 +34,9 @@ const number = /^\d{1,10}(?:\.\d{1,9})?$/
 const matching = (form: RegExp, text: string | undefined): Option.Option<number> =>
   text !== undefined && form.test(text) ? Option.some(Number(text)) : Option.none()
 
-const pairs = (text: string, separator: string): ReadonlyMap<string, string> =>
+const pairs = (text: string): ReadonlyMap<string, string> =>
   new Map(
-    text.split(separator).flatMap((part) => {
+    text.split(",").flatMap((part) => {
       const at = part.indexOf("=")
       return at < 0 ? [] : [[part.slice(0, at).trim().toLowerCase(), part.slice(at + 1).trim()] as const]
     })
@@ -47,6 +47,12 @@ const quota = (policy: string, remaining: string | undefined, reset: string | un
   remaining: matching(whole, remaining),
   reset: Option.map(matching(number, reset), Duration.seconds)
 })
+
+/** A parameter of a member, its value in quotation marks or not. */
+const parameter = /;\s*([a-z*][\w\-.*]*)(?:=(\x22[^\x22]*\x22|[^;\x22\s]*))?/g
+
+const parametersOf = (text: string): ReadonlyMap<string, string> =>
+  new Map([...text.matchAll(parameter)].map(([, name = "", value = ""]) => [name, value]))
 
 /** The members of a list: what stands between commas, except inside quotation marks. */
 const members = (header: string): ReadonlyArray<string> => header.match(/(?:\x22(?:[^\x22\\]|\\.)*\x22|[^,])+/g) ?? []
@@ -60,7 +66,7 @@ const named = (header: string) =>
     const found = item.exec(member)
     if (found === null) return []
     const policy = found[1]?.replaceAll(/\\(.)/g, "$1") ?? found[2] ?? ""
-    return [{ policy, parameters: pairs(found[3] ?? "", ";") }]
+    return [{ policy, parameters: parametersOf(found[3] ?? "") }]
   })
 
 /**
@@ -75,7 +81,7 @@ const named = (header: string) =>
  */
 export const parse = (header: string): ReadonlyArray<Quota> => {
   if (header.length > mostCharacters) return []
-  const older = pairs(header, ",")
+  const older = pairs(header)
   if (!header.includes(";") && (older.has("remaining") || older.has("reset"))) {
     return [quota("", older.get("remaining"), older.get("reset"))]
   }

@@ -191,6 +191,7 @@ class Race<A, E, R> {
   /** The caller was interrupted: every copy is, and is waited for. Defects in what they do at the end are not lost. */
   private givenUp(cause: Cause.Cause<never>): Effect.Effect<never> {
     const { fiber } = this
+    const endedMillis = nowMillis(fiber)
     this.callOff()
     const runners = [...this.runners]
     for (const each of runners) each.fiber.unsafeInterruptAsFork(fiber.id())
@@ -200,9 +201,9 @@ class Race<A, E, R> {
       (exits) => {
         for (const [at, exit] of exits.entries()) {
           const runner = runners[at]
-          if (runner !== undefined && runner !== eldest) this.gone(runner, exit, false, "lost")
+          if (runner !== undefined && runner !== eldest) this.gone(runner, exit, false, "lost", endedMillis)
         }
-        if (eldest !== undefined) this.gone(eldest, eldest.exit ?? Exit.failCause(cause), true, "lost")
+        if (eldest !== undefined) this.gone(eldest, eldest.exit ?? Exit.failCause(cause), true, "lost", endedMillis)
         const defects = exits.flatMap((exit) =>
           exit._tag === "Success" ? [] : Option.toArray(Cause.keepDefects(exit.cause))
         )
@@ -211,16 +212,17 @@ class Race<A, E, R> {
     )
   }
 
-  /** Nothing more is to be heard of a copy. */
+  /** Nothing more is to be heard of a copy. `endedMillis`: how it closes after that is no latency. */
   private gone(
     copy: Runner<A, E>,
     exit: Exit.Exit<A, E>,
     isLast: boolean,
-    result: Telemetry.HedgeSettled["result"]
+    result: Telemetry.HedgeSettled["result"],
+    endedMillis: number = nowMillis(this.fiber)
   ): void {
     const { delayMillis, latencies } = this.rules
     const now = nowMillis(this.fiber)
-    const lastedMillis = now - copy.begunMillis
+    const lastedMillis = endedMillis - copy.begunMillis
     this.runners.delete(copy)
     if (copy.number > 1) this.tell(copy.number - 1, result, result === "suppressed" ? "refused" : undefined)
     else if (result === "won" || lastedMillis >= delayMillis) latencies?.add(lastedMillis, now)
