@@ -7,7 +7,7 @@
  */
 
 /** What kind of time series a metric gives. */
-export type Type = "counter" | "gauge" | "histogram"
+export type Type = "counter" | "gauge" | "histogram" | "summary"
 
 /** One metric. */
 export interface Definition {
@@ -31,6 +31,10 @@ const counter = <const N extends string, const L extends ReadonlyArray<string>>(
 
 const gauge = <const N extends string, const L extends ReadonlyArray<string>>(name: N, labels: L, help: string) =>
   ({ name, type: "gauge", help, labels }) as const
+
+/** Quantiles, each a gauge with a label `quantile`: a summary that tells no sum and no count. */
+const quantiles = <const N extends string, const L extends ReadonlyArray<string>>(name: N, labels: L, help: string) =>
+  ({ name, type: "summary", help, labels: [...labels, "quantile"] }) as const
 
 const histogram = <const N extends string, const L extends ReadonlyArray<string>>(
   name: N,
@@ -105,9 +109,9 @@ export const metrics = {
     ["service", "priority", "reason"],
     "Requests that a server short of capacity refused, by how much they mattered and why."
   ),
-  eventLoopDelay: gauge(
+  eventLoopDelay: quantiles(
     "event_loop_delay_seconds",
-    ["quantile"],
+    [],
     "How late timers of the event loop were in the last minute."
   ),
   hedgeAttempts: counter(
@@ -116,9 +120,9 @@ export const metrics = {
     "Further copies of slow calls: won, lost, failed; suppressed were due, but not made."
   ),
   hedgeDelay: gauge("hedge_delay_seconds", ["service"], "After how long without an answer another copy begins."),
-  latencyQuantile: gauge(
+  latencyQuantile: quantiles(
     "latency_quantile_seconds",
-    ["service", "quantile"],
+    ["service"],
     "How long calls took of late, where a policy learns from that."
   ),
   fallbackInvocations: counter(
