@@ -93,7 +93,9 @@ export const layer = Layer.scoped(
     const shedding = yield* SheddingMiddleware.make("shop", {
       routes,
       trusted: of.trustedCallers,
-      capacity: capacityOf(of.capacity, of.minCapacity)
+      capacity: capacityOf(of.capacity, of.minCapacity),
+      // More than it takes to start, or for a busy machine to come back to it; pages are refused from twice that on.
+      maxEventLoopDelay: "500 millis"
     })
     // Outside, so that who asks too often takes no place from others.
     return { admit: (app) => limited(shedding(app)) }
