@@ -40,6 +40,12 @@ describe("aimd", () => {
     expect(limitAfter(of, dropped, dropped)).toBe(16)
   })
 
+  it("learns nothing but the limit", () => {
+    const nothingElse = { _tag: "ConcurrencyLimits", baselineMillis: 0, samples: 0 }
+    expect(after(of, [{ latency: 5, inFlight: 10 }])).toEqual({ ...nothingElse, limit: 21 })
+    expect(after(of, [dropped])).toEqual({ ...nothingElse, limit: 18 })
+  })
+
   it("stays between its least and its most", () => {
     expect(limitAfter(config("aimd", { max: 20 }), { latency: 5, inFlight: 20 })).toBe(20)
     expect(limitAfter(config("aimd", { min: 19 }), dropped)).toBe(19)
@@ -76,6 +82,7 @@ describe("vegas", () => {
   })
 
   it("steps by one at least, within its bounds", () => {
+    expect(limitAfter(config("vegas", { initial: 4 }), ...times(2, { latency: 10, inFlight: 4 }))).toBe(10)
     const small = config("vegas", { initial: 4, max: 9 })
     expect(limitAfter(small, { latency: 10, inFlight: 4 }, { latency: 10, inFlight: 4 })).toBe(9)
     expect(limitAfter(config("vegas", { initial: 4, min: 4 }), { latency: 10, inFlight: 4 }, dropped)).toBe(4)
@@ -111,10 +118,13 @@ describe("gradient2", () => {
     expect(after(of, [...slow, { latency: 149, inFlight: 1 }]).baselineMillis).toBeCloseTo(long * 0.95, 9)
     const more = 300 + ((150 - 300) * 2) / 601
     expect(after(of, [...slow, { latency: 150, inFlight: 1 }]).baselineMillis).toBeCloseTo(more, 9)
+    const twice = [300, 100].map((latency) => ({ latency, inFlight: 1 }))
+    expect(after(of, twice).baselineMillis).toBe(200)
   })
 
   it("moves a fifth of the way to its aim, four more than it or up to half of it less", () => {
-    expect(limitAfter(of, { latency: 100, inFlight: 10 })).toBe(20.8)
+    const first = after(of, [{ latency: 100, inFlight: 10 }])
+    expect(first).toEqual({ _tag: "ConcurrencyLimits", limit: 20.8, baselineMillis: 100, samples: 1 })
     const quick = times(10, { latency: 10, inFlight: 1 })
     expect(limitAfter(of, ...quick, { latency: 1000, inFlight: 20 })).toBe(20 * 0.8 + (20 * 0.5 + 4) * 0.2)
     const long = 10 + (10 * 2) / 601

@@ -108,6 +108,7 @@ describe("knee", () => {
     const before = one.limit
     expect(one.round(60).limit).toBeCloseTo(before * 1.5 + 2, 3)
     expect(one.baseline).toBe(85)
+    expect(tested().round(82.5).baseline).toBe(110)
   })
 
   it("shrinks in proportion where calls take longer than the headroom, by a quarter at most", () => {
@@ -129,6 +130,8 @@ describe("knee", () => {
   it("stays between its least and its most", () => {
     const narrow = new Trial({ ...config, min: 18, max: 22 })
     expect(narrow.limits(100, 500, 500)).toEqual([22, 18, 18])
+    const atMost = new Trial({ ...config, max: 20 }).round(100)
+    expect([atMost.limit, atMost.held.reference]).toEqual([20, undefined])
   })
 
   it("is halved for a round when it comes to rest, until a test has found the baseline", () => {
@@ -143,12 +146,40 @@ describe("knee", () => {
     expect(rest).toBeCloseTo(17.6 + 1, 3)
   })
 
+  it("has come to rest where calls take within a tenth of what is aimed at", () => {
+    expect(new Trial().limits(75, 99)).toEqual([26, 13])
+    expect(new Trial().limits(75, 100)).toEqual([26, 25.7])
+    expect(new Trial().limits(55, 61)).toEqual([26, 13])
+    expect(new Trial().limits(55, 60)).toEqual([26, 30.6])
+  })
+
   it("takes the first round for one of overload when calls become faster as the limit is halved", () => {
     const trial = new Trial()
     trial.limits(100, 120)
     trial.round(70)
     expect(trial.held.isTested).toBe(false)
     expect(trial.baseline).toBe(70)
+  })
+
+  it("takes the baseline for confirmed when calls are hardly faster than it as the limit is halved", () => {
+    const after = (...latencies: ReadonlyArray<number>) => {
+      const trial = new Trial()
+      trial.limits(...latencies)
+      return { isTested: trial.held.isTested, baseline: trial.baseline }
+    }
+    expect(after(100, 130, 100)).toEqual({ isTested: true, baseline: 100 })
+    expect(after(100, 130, 75)).toEqual({ isTested: true, baseline: 75 })
+    expect(after(100, 130, 74)).toEqual({ isTested: false, baseline: 74 })
+  })
+
+  it("does not take it for confirmed where the limit fell because calls waited for each other", () => {
+    const after = (last: number) => {
+      const trial = new Trial()
+      trial.limits(100, 200, 200, 200, 200, last)
+      return { isTested: trial.held.isTested, baseline: trial.baseline }
+    }
+    expect(after(160)).toEqual({ isTested: false, baseline: 100 })
+    expect(after(161)).toEqual({ isTested: true, baseline: 161 })
   })
 
   it("takes a dependency for slow when the limit was lowered and calls became hardly faster", () => {
@@ -177,7 +208,7 @@ describe("knee", () => {
     expect(after(10)).toBeCloseTo(26 * 0.9, 3)
     expect(after(4)).toBeCloseTo(26 * 0.75, 3)
     expect(after(1)).toBe(13)
-    expect(after(25)).toBeCloseTo(33.2, 3)
+    expect(after(20)).toBeCloseTo(33.2, 3)
     expect(new Trial().round(100, 20, 25).held.dropBaseline).toBe(0)
   })
 
@@ -192,7 +223,16 @@ describe("knee", () => {
     const before = trial.limit
     expect(trial.round(100, Math.floor(before), 5).limit).toBeGreaterThan(before)
     const known = trial.held.dropBaseline
-    expect(trial.round(100).held.dropBaseline).toBeCloseTo(known * 0.9, 6)
+    expect(trial.round(100, Math.floor(trial.limit), 3).limit).toBeLessThan(before)
+    const then = trial.held.dropBaseline
+    expect(then).toBe(known)
+    trial.limits(110, 1000, 1000, 1000)
+    expect(trial.held.dropBaseline).toBeCloseTo(then * 0.9 ** 4, 6)
+  })
+
+  it("knows that calls are dropped whatever the limit when that was lowered to three fifths", () => {
+    const trial = new Trial({ ...config, min: 12 }).round(100, 20, 2)
+    expect([trial.limit, trial.round(100, 12, 2).held.dropBaseline]).toEqual([12, 0.5])
   })
 
   it("neither grows nor shrinks while everything is dropped whatever the limit", () => {

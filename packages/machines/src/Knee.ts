@@ -9,8 +9,9 @@
  * lowered to `testedAt` of what it was and calls became hardly faster, they do not wait for each other, they are slow. So a
  * long overload does not become the measure of what is normal, and a dependency that has become slow for good does not
  * starve. Until there was such a test, a limit that comes to rest is halved for a round, since the first round may have
- * been one of overload already. The same test tells calls that are dropped whatever the limit from those that are dropped
- * because of it.
+ * been one of overload already; calls that are then hardly faster than the baseline confirm it. The same test tells calls
+ * that are dropped whatever the limit from those that are dropped because of it. A baseline that has risen falls again
+ * when fewer calls come: as long as all the room that there is gets filled, nothing tells how fast a call alone would be.
  *
  * A round that did not fill the limit changes no limit. Sources: "Congestion Avoidance and Control", Jacobson, 1988, for
  * the knee; Little's law.
@@ -34,7 +35,10 @@ const mostCalls = 100
 const testedAt = 0.6
 /** ... and as much less often dropped, not a mere fifth. */
 const unchanged = 0.8
-/** A baseline that a test has found is lowered by rounds faster than this share of it alone, half the way. */
+/**
+ * A baseline that a test has found is lowered by rounds faster than this share of it alone, half the way. One at rest is
+ * confirmed by a round at half the limit that was no faster.
+ */
 const faster = 0.75
 const halfway = 0.5
 /** So much of a round may be dropped beside what is dropped whatever the limit, by a fifth more or less. */
@@ -126,12 +130,14 @@ const settled = (config: Config, state: State, nowMillis: number): State => {
   const tested = reference !== undefined && limit <= reference.limit * testedAt ? reference : undefined
   const isSlowAnyway = tested !== undefined && meanMillis > tested.meanMillis * unchanged
   const isDroppedAnyway = tested !== undefined && dropShare > tested.dropShare * unchanged
+  const wasResting = tested !== undefined && tested.meanMillis * restingFrom < state.baselineMillis * headroom
+  const isConfirmed = wasResting && meanMillis >= state.baselineMillis * faster
   const isHigher = state.baselineMillis === 0 || (isSlowAnyway && meanMillis > state.baselineMillis)
   const learned: State = {
     _tag: "Knee",
     limit,
     baselineMillis: isHigher ? meanMillis : loweredBaseline(state, meanMillis),
-    isTested: state.isTested || isSlowAnyway,
+    isTested: state.isTested || isSlowAnyway || isConfirmed,
     dropBaseline: isDroppedAnyway
       ? Math.max(state.dropBaseline, dropShare)
       : state.dropBaseline - forgetting * Math.max(0, state.dropBaseline - dropShare),
