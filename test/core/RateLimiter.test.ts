@@ -102,6 +102,9 @@ describe("a rate limiter", () => {
       const limiter = yield* perSecond(10, 5)
       expect(problemsOf(yield* Effect.exit(limiter.take({ cost: 6 })))).toEqual(["cost"])
       expect(problemsOf(yield* Effect.exit(limiter.take({ cost: 0.5 })))).toEqual(["cost"])
+      for (const cost of [Number.NaN, Infinity, 6, 0]) {
+        expect(problemsOf(yield* Effect.exit(limiter.wait({ cost })))).toEqual(["cost"])
+      }
       expect(problemsOf(yield* Effect.exit(limiter.take({ onExceeded: "wait", maxWait: "-1 millis" })))).toEqual([
         "maxWait"
       ])
