@@ -61,6 +61,12 @@ const busy = (waiting: ReadonlyArray<LoadShedder.Class>, of = config): Trial => 
 }
 
 describe("load shedder", () => {
+  it("begins with nobody in its lines", () => {
+    const line = { waiters: [], sinceMillis: 0, earliestMillis: Infinity }
+    const lines = [line, line, line, line]
+    expect(LoadShedder.initial(3)).toEqual({ limit: 3, running: 0, lines, delayMillis: 0, overload: undefined })
+  })
+
   it("lets in at once while there is room, then lets wait, then refuses", () => {
     const trial = new Trial(2)
     expect(trial.arrive(request(0)).outcome).toEqual({ admitted: [0], refused: [] })
@@ -130,6 +136,7 @@ describe("load shedder", () => {
 
   it("refuses who could not end in time, at once and as soon as that is so", () => {
     expect(new Trial(1).arrive(request(0, "CRITICAL_PLUS", 99), 100).why).toEqual(["0 Deadline"])
+    expect(new Trial(1).arrive(request(0, "CRITICAL_PLUS", 100), 100).outcome.admitted).toEqual([0])
     const trial = busy([])
       .arrive(request(1, "CRITICAL", 100))
       .arrive(request(2, "CRITICAL", 50))
@@ -138,6 +145,27 @@ describe("load shedder", () => {
     expect(trial.sweep(51).why).toEqual(["2 Deadline"])
     expect(trial.sweep(100).why).toEqual([])
     expect(trial.release(101).outcome).toMatchObject({ admitted: [3], refused: [{ id: 1, reason: "Deadline" }] })
+  })
+
+  it("sends away each at its deadline, whichever of its line they are, and keeps nothing of a line that is empty", () => {
+    const trial = busy([])
+    for (const [id, latest] of [150, 50, 100].entries()) trial.arrive(request(id + 1, "CRITICAL", latest), 10)
+    for (const [nowMillis, why] of [
+      [50, []],
+      [51, ["2 Deadline"]],
+      [100, []],
+      [101, ["3 Deadline"]],
+      [150, []]
+    ] as const) {
+      const before = trial.state
+      expect(trial.sweep(nowMillis).why).toEqual(why)
+      expect(trial.state === before).toBe(why.length === 0)
+    }
+    expect(trial.sweep(151).why).toEqual(["1 Deadline"])
+    const { lines } = LoadShedder.initial(1)
+    expect(trial.state.lines).toEqual(lines)
+    expect(trial.arrive(request(4, "CRITICAL", 300), 160).release(170).outcome.admitted).toEqual([4])
+    expect(trial.state.lines).toEqual(lines)
   })
 
   it("clears its lines of those who must go before it judges who arrives", () => {

@@ -80,12 +80,14 @@ const rankOf = (of: Class): number => classes.indexOf(of)
 
 const waitingFrom = (lines: ReadonlyArray<Line>, lowest: number): number => {
   let count = 0
-  for (let rank = 0; rank <= lowest; rank++) count += lines[rank]?.waiters.length ?? 0
+  lines.forEach(({ waiters }, rank) => {
+    if (rank <= lowest) count += waiters.length
+  })
   return count
 }
 
 /** How many wait. */
-export const waiting = ({ lines }: State): number => waitingFrom(lines, classes.length - 1)
+export const waiting = ({ lines }: State): number => waitingFrom(lines, Infinity)
 
 /** An overload is over when nobody was refused for so many intervals. */
 const calmIntervals = 10
@@ -191,7 +193,10 @@ const fill = (config: Config, before: State, nowMillis: number): readonly [Outco
     lines = lines.with(rank, replaced(line, isNewestFirst ? line.waiters.slice(0, -1) : line.waiters.slice(1)))
     running++
   }
-  return [{ admitted, refused }, admitted.length === 0 ? state : { ...state, lines, running }]
+  return [
+    { admitted, refused },
+    { ...state, lines, running }
+  ]
 }
 
 /** Why a request cannot be served nor wait; undefined if it can. */
@@ -222,7 +227,7 @@ export const arrive = (
   const reason = refusalOf(config, state, request, nowMillis)
   if (reason !== undefined) {
     const [refused, next] = changed(config, state, state, [[request, reason]], nowMillis)
-    return [{ admitted: nobody, refused: swept.length === 0 ? refused : [...swept, ...refused] }, next]
+    return [{ admitted: nobody, refused: [...swept, ...refused] }, next]
   }
   if (state.running < state.limit) {
     return [
