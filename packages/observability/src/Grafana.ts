@@ -8,7 +8,8 @@
 import { InvalidOptions } from "@effect-resilience/core"
 import { type Duration, Either } from "effect"
 import type { Dashboard, Datasource, GraphPanel, Mapping, RowPanel, Variable } from "./grafana/Model.js"
-import { type Panel, type Row, rows } from "./grafana/Rows.js"
+import type { Panel, Row } from "./grafana/Panel.js"
+import { rows } from "./grafana/Rows.js"
 import { metrics } from "./MetricNames.js"
 import { span } from "./PromQl.js"
 

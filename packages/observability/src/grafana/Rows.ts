@@ -6,8 +6,6 @@ import { bucketsOf, countOf, series } from "../PromQl.js"
 import { rows as loadControl } from "./LoadControlRows.js"
 import { quantile, rate, type Row, service } from "./Panel.js"
 
-export type { Panel, Query, Row } from "./Panel.js"
-
 const requests = countOf(metrics.requestDuration, { service })
 const attempts = countOf(metrics.attemptDuration, { service })
 
