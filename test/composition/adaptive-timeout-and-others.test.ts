@@ -6,8 +6,10 @@ import { Dependency, Unavailable } from "../support/Dependency.js"
 import { begin, during, failureOf } from "../support/Passing.js"
 import { script } from "../support/Play.js"
 
+const factor = 1.1
+
 const parts = Effect.all({
-  timeout: Timeout.adaptive("timeout", { max: "10 seconds", factor: 1, minimumCalls: 1 }),
+  timeout: Timeout.adaptive("timeout", { max: "10 seconds", factor, minimumCalls: 1 }),
   retry: Retry.make("retry", { maxRetries: 1, backoff: Backoff.constant("1 second") }),
   breaker: CircuitBreaker.make("breaker", {
     tripPolicy: CircuitBreaker.consecutive(1),
@@ -20,9 +22,9 @@ const parts = Effect.all({
 
 const quick = Effect.sleep("50 millis")
 
-/** How long it lets an attempt take now, in milliseconds; what it learned, within 1 %. */
+/** What it has learned that an attempt takes, in milliseconds, within 1 %. */
 const limit = (timeout: Timeout.AdaptiveTimeout) =>
-  Effect.map(timeout.snapshot, (now) => Math.round(Duration.toMillis(now.limit) / 50) * 50)
+  Effect.map(timeout.snapshot, (now) => Math.round(Duration.toMillis(now.limit) / factor / 50) * 50)
 
 describe("adaptive timeout and retry", () => {
   it.scoped("retry inside: attempts and waits are learned as one; outside: each attempt by itself", () =>
