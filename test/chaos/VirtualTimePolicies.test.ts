@@ -1,8 +1,8 @@
 /** The policies in virtual time: as under the `TestClock`, whose twin each script has. */
 import { VirtualTime } from "@effect-resilience/chaos"
-import { Backoff, Bulkhead, CircuitBreaker, Policy, type Telemetry } from "@effect-resilience/core"
+import { Backoff, Bulkhead, CircuitBreaker, Policy, type Telemetry, Timeout } from "@effect-resilience/core"
 import { describe, expect, it } from "@effect/vitest"
-import { Clock, Effect, Fiber, Random, TestClock } from "effect"
+import { Clock, Effect, Fiber, Random, Supervisor, TestClock } from "effect"
 import { Dependency, Unavailable } from "../support/Dependency.js"
 import { Dice } from "../support/Dice.js"
 import { failureOf } from "../support/Passing.js"
@@ -26,6 +26,44 @@ describe("a policy in virtual time", () => {
       const [failure, at] = yield* within(Effect.scoped(played))
       expect(failure).toMatchObject({ _tag: "TimedOut" })
       expect([at, payment.asked, payment.running]).toEqual([4500, 2, 0])
+    })
+  )
+
+  it.effect("lets work that ends at its limit be in time, and what follows it alone", () =>
+    Effect.gen(function* () {
+      const played = Effect.gen(function* () {
+        const timeout = yield* Timeout.make("payment", { duration: "1 second" })
+        const inTime = Effect.as(Effect.sleep("1 second"), "in time")
+        const answers = yield* Effect.forEach([1, 2, 3], () => timeout.protect(inTime))
+        yield* Effect.sleep("3 seconds")
+        const late = yield* Effect.exit(timeout.protect(Effect.sleep("1001 millis")))
+        return [answers, failureOf(late), yield* Clock.currentTimeMillis] as const
+      })
+      const [answers, failure, at] = yield* within(Effect.scoped(played))
+      expect(answers).toEqual(["in time", "in time", "in time"])
+      expect(failure).toMatchObject({ _tag: "TimedOut" })
+      expect(at).toBe(7000)
+    })
+  )
+
+  it.effect("has no fiber for its limits", () =>
+    Effect.gen(function* () {
+      let begun = 0
+      class Count extends Supervisor.AbstractSupervisor<void> {
+        override readonly value = Effect.void
+        override onStart(): void {
+          begun++
+        }
+      }
+      const played = Effect.gen(function* () {
+        const policy = yield* Policy.standard("payment")
+        const calls = Effect.forEach(Array.from({ length: 100 }), () => policy.protect(Effect.sleep("1 milli")))
+        const one = Effect.flatMap(Effect.fork(Effect.void), Fiber.join)
+        yield* Effect.supervised(Effect.zipRight(one, calls), new Count())
+        return yield* Clock.currentTimeMillis
+      })
+      expect(yield* within(Effect.scoped(played))).toBe(100)
+      expect(begun).toBe(1)
     })
   )
 

@@ -1,21 +1,11 @@
-import { Backoff, CircuitBreaker, Deadline, InvalidOptions, Policy } from "@effect-resilience/core"
+import { Backoff, CircuitBreaker, Deadline, InvalidOptions, type Policy } from "@effect-resilience/core"
 import { describe, expect, it } from "@effect/vitest"
-import { Cause, ConfigError, ConfigProvider, Context, Duration, Effect, Exit, Layer, Option, TestClock } from "effect"
+import { Cause, ConfigError, Duration, Effect, Exit, Option, TestClock } from "effect"
 import { Chance } from "../support/Chance.js"
 import { Dependency, Unavailable } from "../support/Dependency.js"
 import { failureOf, retryAfterMillis } from "../support/Passing.js"
 import { play, script } from "../support/Play.js"
-
-class PaymentPolicy extends Context.Tag("test/PaymentPolicy")<PaymentPolicy, Policy.Standard>() {}
-
-type Variables = Readonly<Record<string, string>>
-
-/** The policy named `payment` that an environment makes. */
-const policyFrom = (variables: Variables, defaults?: Policy.StandardOptions, name = "payment") =>
-  Layer.build(Policy.layerConfig(PaymentPolicy, name, defaults)).pipe(
-    Effect.withConfigProvider(ConfigProvider.fromMap(new Map(Object.entries(variables)))),
-    Effect.map(Context.get(PaymentPolicy))
-  )
+import { complaints, policyFrom, type Variables } from "../support/PolicyFrom.js"
 
 const circuitOf = (policy: Policy.Standard) => Effect.orDie(policy.circuitBreaker)
 const bulkheadOf = (policy: Policy.Standard) => Effect.orDie(policy.bulkhead)
@@ -27,20 +17,6 @@ const openedBy = (policy: Policy.Standard, failures: number) =>
     const circuit = yield* circuitOf(policy)
     for (let n = 0; n < failures; n++) yield* Effect.exit(circuit.protect(unavailable))
     return yield* Effect.map(Effect.exit(circuit.protect(Effect.void)), failureOf)
-  })
-
-/** What is wrong, each with the variables it names. */
-const complaints = (variables: Variables, defaults?: Policy.StandardOptions) =>
-  Effect.map(Effect.flip(policyFrom(variables, defaults)), (error) => {
-    const told: Array<string> = []
-    const visit = (each: ConfigError.ConfigError): void => {
-      if (each._op === "And" || each._op === "Or") {
-        visit(each.left)
-        visit(each.right)
-      } else told.push(`${each.path.join(".")} ${each.message}`)
-    }
-    visit(error)
-    return told
   })
 
 const spans = "a duration from 1 ms to 2147483647 ms (24.8 days)"

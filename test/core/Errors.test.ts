@@ -1,5 +1,14 @@
 /** What holds of every error that our policies fail with. */
-import { Bulkhead, CircuitBreaker, Deadline, InvalidOptions, type Policy, Timeout } from "@effect-resilience/core"
+import {
+  Bulkhead,
+  CircuitBreaker,
+  Criticality,
+  Deadline,
+  InvalidOptions,
+  LoadShedder,
+  type Policy,
+  Timeout
+} from "@effect-resilience/core"
 import { describe, expect, it } from "@effect/vitest"
 import { Duration, Effect, Option, Schema } from "effect"
 
@@ -71,6 +80,22 @@ const errors = {
       })
     ),
     says: ["reports", "3 permits", "2 wait", "fallback"]
+  },
+  Shed: {
+    error: new LoadShedder.Shed({
+      policy: "api",
+      class: "SHEDDABLE",
+      reason: "Displaced",
+      retryAfter: Option.some(Duration.seconds(3))
+    }),
+    received: throughJson(
+      Schema.TaggedStruct("Shed", {
+        ...common,
+        class: Schema.Literal(...Criticality.classes),
+        reason: Schema.Literal("Full", "Displaced")
+      })
+    ),
+    says: ["api", "overloaded", "SHEDDABLE", "Displaced", "3s"]
   },
   InvalidOptions: {
     error: new InvalidOptions.InvalidOptions({

@@ -38,6 +38,23 @@ describe("a rate limiter", () => {
     })
   )
 
+  it.scoped("says how long a call would wait, and takes nothing for it", () =>
+    Effect.gen(function* () {
+      const limiter = yield* RateLimiter.make("api", { limit: 60, window: "1 minute", burst: 2 })
+      const wait = (cost: number) => Effect.map(limiter.wait({ key: "a", cost }), Duration.toMillis)
+      expect([yield* wait(1), yield* wait(2)]).toEqual([0, 0])
+      yield* limiter.take({ key: "a", cost: 2 })
+      expect([yield* wait(1), yield* wait(2)]).toEqual([1000, 2000])
+      const first = yield* Effect.fork(limiter.take({ key: "a", onExceeded: "wait" }))
+      yield* TestClock.adjust("500 millis")
+      // Behind the one in line.
+      expect(yield* wait(1)).toBe(1500)
+      expect(Duration.toMillis(yield* limiter.wait())).toBe(0)
+      yield* TestClock.adjust("500 millis")
+      expect((yield* first.await)._tag).toBe("Success")
+    })
+  )
+
   it.scoped("spaces calls where nothing can be saved up", () =>
     Effect.gen(function* () {
       const limiter = yield* RateLimiter.make("api", { limit: 60, window: "1 minute", burst: 1 })
@@ -85,6 +102,9 @@ describe("a rate limiter", () => {
       const limiter = yield* perSecond(10, 5)
       expect(problemsOf(yield* Effect.exit(limiter.take({ cost: 6 })))).toEqual(["cost"])
       expect(problemsOf(yield* Effect.exit(limiter.take({ cost: 0.5 })))).toEqual(["cost"])
+      for (const cost of [Number.NaN, Infinity, 6, 0]) {
+        expect(problemsOf(yield* Effect.exit(limiter.wait({ cost })))).toEqual(["cost"])
+      }
       expect(problemsOf(yield* Effect.exit(limiter.take({ onExceeded: "wait", maxWait: "-1 millis" })))).toEqual([
         "maxWait"
       ])

@@ -1,12 +1,12 @@
-import { InvalidOptions } from "@effect-resilience/core"
+import { InvalidOptions, RateLimiter } from "@effect-resilience/core"
 import { HttpErrors } from "@effect-resilience/http"
 import { HttpServerRespondable, HttpServerResponse } from "@effect/platform"
 import { describe, expect, it } from "@effect/vitest"
-import { Cause, Data, Duration, Effect, Exit, FiberId, Option, Random } from "effect"
+import { Cause, Data, Duration, Effect, Exit, FiberId, Random } from "effect"
 import * as fc from "fast-check"
 import { ask } from "../support/Asked.js"
 import { cases } from "../support/Law.js"
-import { exceeded, full, isolated, limited, open, RateLimited, timedOut } from "../support/Refusals.js"
+import { exceeded, full, isolated, limited, open, shed, throttled, timedOut } from "../support/Refusals.js"
 
 /** An application's own, which happens to have the name of one of ours. */
 class OwnTimedOut extends Data.TaggedError("TimedOut")<{ readonly policy: string }> {}
@@ -27,7 +27,10 @@ describe("the answer to an error of a policy", () => {
         [full, 503, "Service Unavailable", null],
         [timedOut, 504, "Gateway Timeout", null],
         [exceeded, 504, "Gateway Timeout", null],
-        [limited, 429, "Too Many Requests", "3"]
+        [limited, 429, "Too Many Requests", "3"],
+        [throttled, 503, "Service Unavailable", "14"],
+        // That of a shedder is spread already.
+        [shed, 503, "Service Unavailable", "3"]
       ] as const
       for (const [error, status, title, retryAfter] of rows)
         expect(yield* answered(error), error._tag).toEqual({
@@ -41,9 +44,9 @@ describe("the answer to an error of a policy", () => {
 
   it.effect("names nothing and counts nothing unless asked, and then says the tag, the policy and the message", () =>
     Effect.gen(function* () {
-      for (const error of [open, full, timedOut, exceeded, limited]) {
+      for (const error of [open, full, timedOut, exceeded, limited, throttled, shed]) {
         expect(JSON.stringify(yield* answered(error, { retryAfterJitter: 0 }))).not.toMatch(
-          /payment|17|full|Open|TimedOut/
+          /payment|17|full|Open|TimedOut|SHED|Full/
         )
         const { body: text } = yield* answered(error, { verbose: true })
         expect(JSON.parse(text)).toMatchObject({ detail: error.message, error: error._tag, policy: "payment-eu" })
@@ -89,7 +92,7 @@ describe("what is no error of a policy", () => {
 
   it.effect("is left as it is: other errors, also by the same name, those that answer for themselves, defects", () =>
     Effect.gen(function* () {
-      const respondable = Object.assign(new RateLimited({ policy: "mine", retryAfter: Option.none() }), {
+      const respondable = Object.assign(new RateLimiter.RateLimited({ ...limited, policy: "mine" }), {
         [HttpServerRespondable.symbol]: () => HttpServerResponse.empty({ status: 418 })
       })
       const others = [new Declined(), new OwnTimedOut({ policy: "mine" }), respondable, "TimedOut", undefined, null]

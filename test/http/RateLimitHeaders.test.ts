@@ -26,6 +26,14 @@ describe("RateLimit", () => {
     expect(read("limit=100, remaining=0, reset=30")).toEqual([["", 0, 30]])
   })
 
+  it("is not taken in by what stands in quotation marks", () => {
+    const [quota, ...more] = RateLimitHeaders.parse('"api;r=1";r=5;by="a;r=0;t=99";t=9')
+    expect([quota, more]).toEqual([
+      { policy: "api;r=1", remaining: Option.some(5), reset: Option.some(Duration.seconds(9)) },
+      []
+    ])
+  })
+
   it("says nothing where it cannot be read", () => {
     expect(read("")).toEqual([])
     expect(read('"open;r=1')).toEqual([])

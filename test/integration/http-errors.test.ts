@@ -16,10 +16,9 @@ import {
   HttpServerResponse,
   OpenApi
 } from "@effect/platform"
-import { NodeHttpServer } from "@effect/platform-node"
 import { describe, expect, it } from "@effect/vitest"
-import { Context, Effect, Layer, Logger, LogLevel, Schema } from "effect"
-import * as Http from "node:http"
+import { Effect, Layer, Schema } from "effect"
+import { serving } from "../support/Loopback.js"
 import { exceeded, full, limited, open, timedOut } from "../support/Refusals.js"
 
 const errors = { open, full, timedOut, exceeded, limited }
@@ -48,15 +47,6 @@ const keepsBudget = (url: string, { begun }: { readonly begun: () => number }) =
     expect(begun()).toBe(1)
     expect(yield* get(`${url}/slow`, { "grpc-timeout": "0m" })).toMatchObject(gatewayTimeout)
     expect(begun()).toBe(1)
-  })
-
-/** Serves at a free port of loopback, without a word. */
-const serve = <E>(app: Layer.Layer<never, E, HttpServer.HttpServer | HttpRouter.HttpRouter.DefaultServices>) =>
-  Effect.gen(function* () {
-    const server = NodeHttpServer.layer(() => Http.createServer(), { port: 0, host: "127.0.0.1" })
-    const context = yield* Layer.build(Layer.provideMerge(app, server)).pipe(Logger.withMinimumLogLevel(LogLevel.None))
-    const { address } = Context.get(context, HttpServer.HttpServer)
-    return address._tag === "TcpAddress" ? `http://127.0.0.1:${address.port}` : ""
   })
 
 const get = (url: string, headers: Record<string, string> = {}) =>
@@ -111,7 +101,7 @@ describe("the errors of policies on the wire", () => {
         HttpRouter.get("/own", Effect.fail(own)),
         HttpRouter.get("/bug", Effect.die(open))
       )
-      const url = yield* serve(router.pipe(HttpErrors.respond(), HttpServer.serve()))
+      const url = yield* serving(router.pipe(HttpErrors.respond(), HttpServer.serve()))
       yield* answersAll(url, every)
       yield* keepsBudget(url, slow)
       expect((yield* get(`${url}/own`)).status).toBe(418)
@@ -132,7 +122,7 @@ describe("the errors of policies on the wire", () => {
         HttpLayerRouter.add("GET", "/own", Effect.fail(own)),
         HttpLayerRouter.add("GET", "/slow", slow.work).pipe(Layer.provide(HttpLayerRouter.middleware(within).layer))
       )
-      const url = yield* serve(HttpLayerRouter.serve(Layer.mergeAll(routes, HttpErrors.layerRouter())))
+      const url = yield* serving(HttpLayerRouter.serve(Layer.mergeAll(routes, HttpErrors.layerRouter())))
       yield* answersAll(url, every)
       yield* keepsBudget(url, slow)
       expect((yield* get(`${url}/own`)).status).toBe(418)
@@ -186,7 +176,7 @@ describe("the errors of policies on the wire", () => {
         Layer.provide(handlers(slow.work)),
         Layer.provide(HttpApiErrors.layer(Shop))
       )
-      const url = yield* serve(
+      const url = yield* serving(
         HttpApiBuilder.serve().pipe(Layer.provide(HttpApiBuilder.middleware(within)), Layer.provide(api))
       )
       yield* answersShop(url, slow)
@@ -205,7 +195,7 @@ describe("the errors of policies on the wire", () => {
         Layer.provide(HttpServer.layerContext)
       )
       const budget = HttpLayerRouter.middleware(within, { global: true })
-      const url = yield* serve(HttpLayerRouter.serve(Layer.mergeAll(routes, HttpErrors.layerRouter(), budget)))
+      const url = yield* serving(HttpLayerRouter.serve(Layer.mergeAll(routes, HttpErrors.layerRouter(), budget)))
       yield* answersShop(url, slow)
     }).pipe(Effect.scoped)
   )

@@ -30,7 +30,7 @@ const load = ({ url }: Service) =>
 const until = (url: string, sample: string) =>
   Effect.repeat(Effect.delay(asked(url), "100 millis"), { until: ({ text }) => text.includes(`\n${sample}`) })
 
-const rules = AlertRules.rules({ service: "payment", scrapeInterval: "1 second", window: "5 seconds" })
+const rules = AlertRules.rules({ scrapeInterval: "1 second", window: "5 seconds" })
 
 /** The names of all series that an expression asks for. */
 const namesIn = (expr: string): ReadonlyArray<string> => expr.match(/[a-z_:]+(?=[{[])/g) ?? []

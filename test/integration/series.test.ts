@@ -45,22 +45,22 @@ it(`${most} endpoints have no more series than the cap, and what is beyond count
 
 it(`${most} keyed instances have no more series than the cap, and what is beyond counts as other`, async () => {
   const program = Effect.gen(function* () {
-    const tenants = yield* Keyed.make("tenants", {
-      lookup: (tenant: string) => Policy.standard(tenant, { retry: "none" }),
+    const lodgers = yield* Keyed.make("lodgers", {
+      lookup: (lodger: string) => Policy.standard(lodger, { retry: "none" }),
       capacity: 1_000,
       idleTimeToLive: "1 hour"
     })
-    yield* inTurn((at) => Effect.orDie(tenants.protect(`tenant-${at}`)(Effect.void)))
+    yield* inTurn((at) => Effect.orDie(lodgers.protect(`lodger-${at}`)(Effect.void)))
     return yield* Prometheus.text
   })
   const text = await run(Effect.scoped(program), { labelByKey: true })
-  const services = values(text, "service", "tenant")
+  const services = values(text, "service", "lodger")
   // Two hundred, `other`, and the Keyed itself, which is registered by name.
   expect(services.size).toBeLessThanOrEqual(202)
   expect(services.size).toBeGreaterThan(190)
   expect(services.has("other")).toBe(true)
   const counts = [
-    ...text.matchAll(/circuit_breaker_calls_total\{service="(?:tenant-\d+|other)",outcome="success"\} (\d+)/g)
+    ...text.matchAll(/circuit_breaker_calls_total\{service="(?:lodger-\d+|other)",outcome="success"\} (\d+)/g)
   ]
   expect(counts.reduce((sum, [, count]) => sum + Number(count), 0)).toBe(most)
 }, 300_000)

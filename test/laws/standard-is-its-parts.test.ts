@@ -4,9 +4,11 @@
  * before the line, a probe is never repeated), the scripts do not go.
  */
 import {
+  AdaptiveLimiter,
   Backoff,
   Bulkhead,
   CircuitBreaker,
+  Hedge,
   type Outcome,
   Policy,
   Retry,
@@ -29,6 +31,8 @@ interface Family {
   readonly circuit: CircuitBreaker.Options
   readonly classify?: Outcome.Classify
   readonly budget?: RetryBudget.Options
+  readonly concurrency?: AdaptiveLimiter.Options
+  readonly hedge?: Hedge.Options
 }
 
 const timeout = 100
@@ -93,6 +97,24 @@ const families: Readonly<Record<string, Family>> = {
     classify: illIsFailure,
     budget: RetryBudget.tokens({ capacity: 6, cost: 2 })
   },
+  "several attempts, a limit that is learned": {
+    reports: ["CallRejected", "CallTimedOut", "RetriesExhausted", "RetryScheduled"],
+    calls: 40,
+    apartMillis: [1, 40],
+    retries: 2,
+    bulkhead: many,
+    circuit: staysClosed,
+    concurrency: { algorithm: "aimd", initial: 4, maxQueue: 1, maxWait: 30 }
+  },
+  "several copies of an attempt": {
+    reports: ["CallTimedOut", "HedgeSettled", "RetriesExhausted", "RetryScheduled"],
+    calls: 40,
+    apartMillis: [1, 90],
+    retries: 1,
+    bulkhead: many,
+    circuit: staysClosed,
+    hedge: { delay: 60, maxHedges: 2, idempotent: true, budget: "none", minAttempt: 10 }
+  },
   "a classifier of its own": {
     reports: ["CallTimedOut", "RetriesExhausted", "RetryScheduled"],
     calls: 40,
@@ -121,6 +143,8 @@ const fused = (of: Family): Effect.Effect<Tested> =>
         retryBudget: of.budget ?? "none",
         circuitBreaker: of.circuit,
         bulkhead: of.bulkhead,
+        concurrency: of.concurrency,
+        hedge: of.hedge,
         classify: of.classify
       })
     ),
@@ -140,7 +164,10 @@ const composed = (of: Family): Effect.Effect<Tested> =>
       const budget = of.budget && (yield* RetryBudget.make(name, of.budget))
       const retry = yield* Retry.make(name, { ...retryOf(of), classify, budget })
       const limit = yield* Timeout.make(name, { duration: timeout })
-      return { policy: Policy.all(bulkhead, breaker, retry, limit), breaker, bulkhead }
+      const hedges = of.hedge === undefined ? [] : [yield* Hedge.make(name, { ...of.hedge, classify })]
+      const limits =
+        of.concurrency === undefined ? [] : [yield* AdaptiveLimiter.make(name, { ...of.concurrency, classify })]
+      return { policy: Policy.all(bulkhead, breaker, retry, ...hedges, ...limits, limit), breaker, bulkhead }
     })
   )
 

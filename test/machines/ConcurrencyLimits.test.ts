@@ -73,6 +73,14 @@ describe("vegas", () => {
     expect(limitAfter(of, first, { latency: 100, inFlight: 50 })).toBe(112)
   })
 
+  it("takes no baseline from a drop, however fast it was refused or long it was waited for", () => {
+    const refused: Call = { latency: 1, inFlight: 100, outcome: "Dropped" }
+    expect(after(of, [first, refused])).toMatchObject({ baselineMillis: 100, limit: 98 })
+    expect(after(of, [refused])).toMatchObject({ baselineMillis: 0, limit: 98 })
+    const due = after(config("vegas", { initial: 2 }), [...times(59, { latency: 100, inFlight: 0 }), dropped])
+    expect(due).toMatchObject({ baselineMillis: 100, samples: 60, limit: 1 })
+  })
+
   it("steps by one at least, within its bounds", () => {
     expect(limitAfter(config("vegas", { initial: 4 }), ...times(2, { latency: 10, inFlight: 4 }))).toBe(10)
     const small = config("vegas", { initial: 4, max: 9 })
@@ -127,6 +135,17 @@ describe("gradient2", () => {
   it("does not change while less than half of it is used, and stays within its bounds", () => {
     expect(limitAfter(of, { latency: 100, inFlight: 9 })).toBe(20)
     expect(limitAfter(config("gradient2", { max: 20 }), { latency: 100, inFlight: 20 })).toBe(20)
+  })
+
+  it("shrinks by as much as it may for a drop, which is no latency, however fast it was refused", () => {
+    const ten = times(10, { latency: 100, inFlight: 1 })
+    for (const latency of [1, 100, 5000]) {
+      const state = after(of, [...ten, { latency, inFlight: 20, outcome: "Dropped" }])
+      expect(state.baselineMillis).toBe(100)
+      expect(state.limit).toBeCloseTo(20 * 0.8 + (20 * 0.5 + 4) * 0.2, 9)
+    }
+    const busy = times(1000, { latency: 1, inFlight: 1000, outcome: "Dropped" })
+    expect(limitAfter(config("gradient2", { max: 1000 }), ...busy)).toBeLessThan(10)
   })
 
   it("takes calls that end in the millisecond in which they begin", () => {

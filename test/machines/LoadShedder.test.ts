@@ -293,6 +293,13 @@ describe("over any life of a load shedder", () => {
             if (gone !== undefined) waiting.delete(gone)
             state = frozen(LoadShedder.leave(state, gone ?? -1))
           }
+          for (const [waiter, one] of waiting) {
+            const leaves = LoadShedder.leavesMillis(of, state, request(waiter, one)) ?? Number.NaN
+            const swept = (millis: number) => LoadShedder.sweep(of, state, millis)[0].some((gone) => gone.id === waiter)
+            assert.ok(swept(Math.max(nowMillis, leaves)))
+            if (leaves > nowMillis) assert.ok(!swept(leaves - 1))
+          }
+          assert.equal(LoadShedder.leavesMillis(of, state, request(-1, each)), undefined)
           assert.equal(state.running, running)
           assert.equal(LoadShedder.waiting(state), waiting.size)
           assert.ok(waiting.size <= of.maxWaiting)

@@ -333,3 +333,19 @@ describe("the state of another algorithm", () => {
     expect(() => RateLimiter.isFresh(other, RateLimiter.initial(one), 0)).toThrow(ofWindow)
   })
 })
+
+describe("a key whose limit has fallen", () => {
+  const falls = [
+    { from: bucket(1000, 60_000), to: bucket(10, 60_000) },
+    { from: sliding(1000, 60_000), to: sliding(10, 60_000) }
+  ]
+  for (const { from, to } of falls) {
+    it(`has used all of the lower one and no more: ${to._tag}`, () => {
+      const { state } = taking(from, at(0, 900))
+      const [decision] = RateLimiter.take(to, state, 1, 1)
+      expect(decision.admitted).toBe(false)
+      expect(RateLimiter.standing(to, state, 1).remaining).toBe(0)
+      expect(RateLimiter.waitMillis(to, state, 1, 1, 0)).toBeLessThanOrEqual(2 * 60_000)
+    })
+  }
+})

@@ -14,6 +14,9 @@ describe("Grafana.dashboard", () => {
       "Circuit",
       "Bulkhead",
       "Retries",
+      "Limits",
+      "Shedding",
+      "Retry budgets and hedges",
       "Fallbacks",
       "Deadlines",
       "Chaos"
@@ -42,7 +45,8 @@ describe("Grafana.dashboard", () => {
       expect(new Set(targets.map(({ refId }) => refId)).size).toBe(targets.length)
       for (const { datasource, expr } of targets) {
         expect(datasource.uid).toBe("${datasource}")
-        expect(expr).toContain(`service=~"$service"`)
+        // The event loop is that of the whole process.
+        if (!expr.includes("event_loop_delay_seconds")) expect(expr).toContain(`service=~"$service"`)
       }
     }
   })

@@ -51,6 +51,10 @@ describe("the text for Prometheus", () => {
   it("has a name for what has none", () => {
     const key = MetricKey.tagged(MetricKey.gauge(""), "", "x")
     expect(Prometheus.format([pair(key, MetricState.gauge(1))])).toBe('# HELP _ _\n# TYPE _ gauge\n_{_="x"} 1\n')
+    const quantile = MetricKey.gauge("late_seconds").pipe(MetricKey.tagged("quantile", "0.9"))
+    expect(Prometheus.format([pair(quantile, MetricState.gauge(1))])).toBe(
+      '# HELP late_seconds late_seconds\n# TYPE late_seconds summary\nlate_seconds{quantile="0.9"} 1\n'
+    )
   })
 
   it("has each series once, and one type for a name", () => {

@@ -1,10 +1,13 @@
 /** One of every kind of policy, none of which has a reason to refuse anything, and compositions of them. */
 import {
+  AdaptiveLimiter,
   AdaptiveThrottle,
   Backoff,
   Bulkhead,
   CircuitBreaker,
   Deadline,
+  LoadShedder,
+  Hedge,
   Policy,
   RateLimiter,
   Retry,
@@ -41,6 +44,17 @@ export const everyPolicy: Readonly<Record<string, Making>> = {
   "a rate limiter": Effect.map(limiter, (of) => RateLimiter.forKey(of, { key: "k" })),
   "a rate limiter with a line": Effect.map(limiter, (of) => RateLimiter.forKey(of, { onExceeded: "wait" })),
   "a throttle": AdaptiveThrottle.make("p", { k: 100 }),
+  "an adaptive limiter": AdaptiveLimiter.make("p", { initial: 100 }),
+  "an adaptive limiter with a line": AdaptiveLimiter.make("p", { initial: 100, maxQueue: 100, maxWait: "1 hour" }),
+  "a load shedder": LoadShedder.make("p", { capacity: 100 }),
+  "a load shedder that learns": LoadShedder.make("p", { capacity: { initial: 100 } }),
+  "a hedge": Hedge.make("p", { delay: "1 hour", idempotent: true }),
+  "a hedge that learns": Hedge.make("p", {
+    delay: { quantile: 0.9, initial: "1 hour", min: "1 hour" },
+    maxHedges: 3,
+    idempotent: true
+  }),
+  "an adaptive timeout": Timeout.adaptive("p", { min: "1 hour", max: "1 hour" }),
   "a timeout": timeout,
   "a timeout that disconnects": Timeout.make("p", { duration: "1 hour", mode: "disconnect" }),
   "a deadline": Deadline.make("p", "1 hour"),
@@ -49,7 +63,13 @@ export const everyPolicy: Readonly<Record<string, Making>> = {
     deadline: "1 hour",
     timeout: "1 hour",
     throttle: { k: 100 },
-    rateLimit: { limit: 1_000_000, window: "1 millis", onExceeded: "wait" }
+    rateLimit: { limit: 1_000_000, window: "1 millis", onExceeded: "wait" },
+    concurrency: { initial: 100 }
+  }),
+  "a standard policy with a hedge": Policy.standard("p", {
+    deadline: "1 hour",
+    timeout: "1 hour",
+    hedge: { delay: "30 minutes", idempotent: true }
   }),
   "a standard policy without anything": Policy.standard("p", bare),
   "a standard policy for calls that differ": Effect.map(standard, (policy) =>

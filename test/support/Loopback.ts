@@ -1,6 +1,8 @@
 /** Servers of tests, on ports of loopback that nobody else has. */
-import { Effect, type Scope } from "effect"
-import type * as Http from "node:http"
+import { type HttpRouter, HttpServer } from "@effect/platform"
+import { NodeHttpServer } from "@effect/platform-node"
+import { Context, Effect, Layer, Logger, LogLevel, type Scope } from "effect"
+import * as Http from "node:http"
 import * as Net from "node:net"
 
 /** Listens on a port of loopback until the scope closes; gives the address. */
@@ -29,3 +31,14 @@ export const freePort = Effect.async<number>((resume) => {
     server.close(() => resume(Effect.succeed(port)))
   })
 })
+
+/** Serves an application of the platform until the scope closes, without a word; gives the address. */
+export const serving = <E>(
+  app: Layer.Layer<never, E, HttpServer.HttpServer | HttpRouter.HttpRouter.DefaultServices>
+): Effect.Effect<string, unknown, Scope.Scope> =>
+  Effect.gen(function* () {
+    const server = NodeHttpServer.layer(() => Http.createServer(), { port: 0, host: "127.0.0.1" })
+    const context = yield* Layer.build(Layer.provideMerge(app, server)).pipe(Logger.withMinimumLogLevel(LogLevel.None))
+    const { address } = Context.get(context, HttpServer.HttpServer)
+    return address._tag === "TcpAddress" ? `http://127.0.0.1:${address.port}` : ""
+  })

@@ -1,6 +1,14 @@
 /** One of each error that policies answer with, with numbers and names that nobody outside is to see. */
-import { Bulkhead, CircuitBreaker, Deadline, Outcome, Timeout } from "@effect-resilience/core"
-import { Data, Duration, Option } from "effect"
+import {
+  AdaptiveThrottle,
+  Bulkhead,
+  CircuitBreaker,
+  Deadline,
+  LoadShedder,
+  RateLimiter,
+  Timeout
+} from "@effect-resilience/core"
+import { Duration, Option } from "effect"
 
 const after = (seconds: number) => Option.some(Duration.seconds(seconds))
 
@@ -36,13 +44,17 @@ export const exceeded = new Deadline.DeadlineExceeded({
   retryAfter: Option.none()
 })
 
-/** As an error of a policy that is not there yet will be. */
-export class RateLimited extends Data.TaggedError("RateLimited")<{
-  readonly policy: string
-  readonly retryAfter: Option.Option<Duration.Duration>
-}> {
-  get [Outcome.OutcomeTypeId](): Outcome.Outcome {
-    return Outcome.ignored()
-  }
-}
-export const limited = new RateLimited({ policy: "payment-eu", retryAfter: after(2) })
+export const limited = new RateLimiter.RateLimited({
+  policy: "payment-eu",
+  key: "k-17",
+  limit: 17,
+  remaining: 0,
+  retryAfter: after(2)
+})
+export const throttled = new AdaptiveThrottle.Throttled({ policy: "payment-eu", retryAfter: after(12) })
+export const shed = new LoadShedder.Shed({
+  policy: "payment-eu",
+  class: "SHEDDABLE",
+  reason: "Full",
+  retryAfter: after(2.5)
+})

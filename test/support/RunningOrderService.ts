@@ -18,58 +18,68 @@ class Unexpected extends Data.TaggedError("Unexpected")<{ readonly what: string 
   }
 }
 
+/** Lets a request of a dependency, `POST /charges` for instance, be answered, at once or when it is its turn. */
+type Turn = (request: string, id: string | undefined, answer: () => void) => void
+
 /** All dependencies behind one port: enough of the agreed answers for orders, and payment that can be switched off. */
-export const dependencies = Effect.gen(function* () {
-  const charges = new Map<string, Set<string>>()
-  // `says`: what payment answers in place of what it should.
-  const town: { paymentIsOut: boolean; attempts: number; says?: readonly [status: number, body: unknown] } = {
-    paymentIsOut: false,
-    attempts: 0
-  }
-  const answer = (request: Http.IncomingMessage, body: string): readonly [number, unknown] => {
-    const [, resource, id] = (request.url ?? "").split("/")
-    const sent: Record<string, unknown> = body === "" ? {} : JSON.parse(body)
-    const orderId = String(sent.orderId)
-    switch (`${request.method} /${resource}`) {
-      case "POST /reservations":
-        return sent.productId === "p1" ? [201, { orderId, reserved: true }] : [404, {}]
-      case "DELETE /reservations":
-        return [204, undefined]
-      case "GET /stock":
-        return [200, { productId: id, available: 5 }]
-      case "POST /charges": {
-        town.attempts += 1
-        if (town.paymentIsOut) return [500, {}]
-        if (town.says !== undefined) return town.says
-        const key = String(request.headers["idempotency-key"])
-        charges.set(orderId, (charges.get(orderId) ?? new Set()).add(key))
-        return [201, { chargeId: `for ${key}`, orderId, amountCents: sent.amountCents }]
-      }
-      case "POST /notifications":
-        return [202, {}]
-      case "GET /products":
-        return id === "p1" ? [200, { id, name: "One", description: "first" }] : [404, {}]
-      case "GET /prices":
-        return id === "p1" ? [200, { id, amountCents: 1010, currency: "EUR" }] : [404, {}]
-      case "GET /reviews":
-        return [200, { id, rating: 4, count: 2 }]
-      case "GET /recommendations":
-        return [200, { items: ["p2"] }]
-      default:
-        return [404, {}]
+export const dependenciesInTurn = (turn: Turn) =>
+  Effect.gen(function* () {
+    const charges = new Map<string, Set<string>>()
+    // `says`: what payment answers in place of what it should.
+    const town: { paymentIsOut: boolean; attempts: number; says?: readonly [status: number, body: unknown] } = {
+      paymentIsOut: false,
+      attempts: 0
     }
-  }
-  const server = Http.createServer((request, response) => {
-    let body = ""
-    request.on("data", (chunk) => (body += chunk))
-    request.on("end", () => {
-      const [status, content] = answer(request, body)
-      response.writeHead(status, { "content-type": "application/json" })
-      response.end(content === undefined ? undefined : JSON.stringify(content))
+    const answer = (request: Http.IncomingMessage, body: string): readonly [number, unknown] => {
+      const [, resource, id] = (request.url ?? "").split("/")
+      const sent: Record<string, unknown> = body === "" ? {} : JSON.parse(body)
+      const orderId = String(sent.orderId)
+      switch (`${request.method} /${resource}`) {
+        case "POST /reservations":
+          return sent.productId === "p1" ? [201, { orderId, reserved: true }] : [404, {}]
+        case "DELETE /reservations":
+          return [204, undefined]
+        case "GET /stock":
+          return [200, { productId: id, available: 5 }]
+        case "POST /charges": {
+          town.attempts += 1
+          if (town.paymentIsOut) return [500, {}]
+          if (town.says !== undefined) return town.says
+          const key = String(request.headers["idempotency-key"])
+          charges.set(orderId, (charges.get(orderId) ?? new Set()).add(key))
+          return [201, { chargeId: `for ${key}`, orderId, amountCents: sent.amountCents }]
+        }
+        case "POST /notifications":
+          return [202, {}]
+        case "GET /products":
+          return id === "p1" ? [200, { id, name: "One", description: "first" }] : [404, {}]
+        case "GET /prices":
+          return id === "p1" ? [200, { id, amountCents: 1010, currency: "EUR" }] : [404, {}]
+        case "GET /reviews":
+          return [200, { id, rating: 4, count: 2 }]
+        case "GET /recommendations":
+          return [200, { items: ["p2"] }]
+        default:
+          return [404, {}]
+      }
+    }
+    const server = Http.createServer((request, response) => {
+      let body = ""
+      request.on("data", (chunk) => (body += chunk))
+      request.on("end", () => {
+        const [, resource, id] = (request.url ?? "").split("/")
+        turn(`${request.method} /${resource}`, id, () => {
+          const [status, content] = answer(request, body)
+          response.writeHead(status, { "content-type": "application/json" })
+          response.end(content === undefined ? undefined : JSON.stringify(content))
+        })
+      })
     })
+    return Object.assign(town, { charges, url: yield* listening(server) })
   })
-  return Object.assign(town, { charges, url: yield* listening(server) })
-})
+
+/** The same, all at once. */
+export const dependencies = dependenciesInTurn((_request, _id, answer) => answer())
 
 export const folder = Effect.acquireRelease(
   Effect.promise(() => Fs.mkdtemp(Path.join(Os.tmpdir(), "order-service-"))),

@@ -1,9 +1,13 @@
 import {
+  type AdaptiveLimiter,
   Backoff,
   type Bulkhead,
   CircuitBreaker,
+  Criticality,
   Deadline,
+  Hedge,
   Keyed,
+  type LoadShedder,
   type Outcome,
   Policy,
   Retry,
@@ -48,10 +52,26 @@ describe("the type of what is opened under a policy", () => {
   })
 })
 
+describe("the type of a hedge", () => {
+  it("adds no error, and is not to be had of what nobody has called idempotent", () => {
+    expectTypeOf((hedge: Hedge.Hedge) => hedge.protect(charge)).returns.toEqualTypeOf<Call<never>>()
+    expectTypeOf((hedge: Hedge.Hedge) => charge.pipe(Hedge.protect(hedge))).returns.toEqualTypeOf<Call<never>>()
+    // @ts-expect-error it was not said
+    expectTypeOf(() => Hedge.make("search", { delay: "10 millis" })).toBeFunction()
+    // @ts-expect-error it was denied
+    expectTypeOf(() => Hedge.make("search", { delay: "10 millis", idempotent: false })).toBeFunction()
+    // @ts-expect-error nor in a standard policy
+    expectTypeOf(() => Policy.standard("search", { hedge: { delay: "10 millis" }, idempotent: true })).toBeFunction()
+  })
+})
+
 describe("the type of a protected call", () => {
   it("keeps the value and the needs, and adds the policy's own errors", () => {
     expectTypeOf((policy: Timeout.Timeout) => policy.protect(charge)).returns.toEqualTypeOf<Call<Timeout.TimedOut>>()
     expectTypeOf((policy: Timeout.Timeout) => charge.pipe(Timeout.protect(policy))).returns.toEqualTypeOf<
+      Call<Timeout.TimedOut>
+    >()
+    expectTypeOf((policy: Timeout.AdaptiveTimeout) => charge.pipe(Timeout.protect(policy))).returns.toEqualTypeOf<
       Call<Timeout.TimedOut>
     >()
     expectTypeOf((policy: Retry.Retry) => policy.protect(charge)).returns.toEqualTypeOf<Call<never>>()
@@ -62,6 +82,15 @@ describe("the type of a protected call", () => {
     expectTypeOf((policy: Bulkhead.Bulkhead) => policy.protect(charge)).returns.toEqualTypeOf<
       Call<Bulkhead.BulkheadFull>
     >()
+    expectTypeOf((policy: AdaptiveLimiter.AdaptiveLimiter) => policy.protect(charge)).returns.toEqualTypeOf<
+      Call<Bulkhead.BulkheadFull | Deadline.DeadlineExceeded>
+    >()
+    expectTypeOf((policy: LoadShedder.LoadShedder) => policy.protect(charge)).returns.toEqualTypeOf<
+      Call<LoadShedder.Shed>
+    >()
+    expectTypeOf(charge.pipe(Criticality.withClass("SHEDDABLE"))).toEqualTypeOf<Call<never>>()
+    // @ts-expect-error there are four classes, and this is none of them
+    void Criticality.withClass(charge, "IMPORTANT")
     expectTypeOf((policy: Policy.Standard) => policy.protect(charge)).returns.toEqualTypeOf<
       Call<Policy.StandardError>
     >()

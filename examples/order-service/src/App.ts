@@ -2,6 +2,7 @@
  * The application, put together from its Layers. What a test replaces is what `services` still needs: the clients, the
  * journal's file and the names of orders.
  */
+import { EventLoopDelay } from "@effect-resilience/core"
 import { Drain, Health, ResilienceMetrics } from "@effect-resilience/observability"
 import { HttpServer } from "@effect/platform"
 import * as NodeContext from "@effect/platform-node/NodeContext"
@@ -78,6 +79,8 @@ export const over = <E, R>(server: Layer.Layer<HttpServer.HttpServer, E, R>) =>
     Layer.provide(NodeContext.layer),
     Layer.provide(Drain.layerConfig()),
     Layer.provide(ResilienceMetrics.layer()),
+    // Under the metrics, which show it, and the shedding, which heeds it.
+    Layer.provide(EventLoopDelay.layer()),
     // Nobody collects spans here, and making them costs a fifth of each call.
     Layer.provide(Layer.setTracerEnabled(false))
   )

@@ -58,7 +58,7 @@ const settings = Config.all({
 /** The pause after an order could not be settled although the circuit would have let it through. */
 const pauseAfterFailure = Duration.seconds(1)
 
-/** How many orders are charged at a time: a quarter of what payment's bulkhead lets through. */
+/** How many orders are charged at a time: a quarter of what payment's limit lets through at most. */
 const atOnce = 5
 
 /** What a refused customer is told when the circuit does not say when payment is tried next. */
@@ -67,7 +67,7 @@ const usualRetryAfter = Duration.seconds(5)
 /**
  * The bounded backlog and the one worker that empties it: it waits until payment's circuit is due (so it makes the
  * probe also when no customer comes), charges one order, and once that is settled up to `BACKLOG_RATE` (20) a second and
- * five at a time, until one fails. It stands back while half of payment's bulkhead is taken.
+ * five at a time, until one fails. It stands back while half of payment's limit is taken.
  */
 export const layer = Layer.scoped(
   Backlog,
@@ -96,9 +96,9 @@ export const layer = Layer.scoped(
         Effect.map(breaker.snapshot, ({ retryAfter, state }) => (state === "Closed" ? Option.none() : retryAfter))
     })
 
-    const liveOrdersAreMany = Option.match(policy.bulkhead, {
+    const liveOrdersAreMany = Option.match(policy.adaptiveLimiter, {
       onNone: () => Effect.succeed(false),
-      onSome: (bulkhead) => Effect.map(bulkhead.snapshot, ({ active, limit }) => active * 2 >= limit)
+      onSome: (limiter) => Effect.map(limiter.snapshot, ({ inFlight, limit }) => inFlight * 2 >= limit)
     })
 
     const untilDue: Effect.Effect<void> = Effect.gen(function* () {

@@ -2,12 +2,14 @@
  * The policy of each dependency, a Layer of its own. The bulkheads together take no more than the 100 sockets of the
  * outbound pool, so that no dependency, however slow, can keep another from getting one:
  *
- *     inventory 30 + payment 20 + notification 10 + product 10 + pricing 10 + reviews 10 + recommendations 10 = 100
+ *     inventory 30 + payment 20 + notification 10 + product 10 + pricing 10 + reviews 2 x 5 + recommendations 10 = 100
  *
  * Product pages ask inventory too, but through a bulkhead of 10 of their own inside inventory's 30: pages can never
  * take all of what orders need, and no socket is counted twice.
+ *
+ * Payment's 20 are the most of a limit that is learned from how long charges take.
  */
-import { Backoff, Bulkhead, CircuitBreaker, Deadline, Policy } from "@effect-resilience/core"
+import { type AdaptiveLimiter, Backoff, Bulkhead, CircuitBreaker, Deadline, Policy } from "@effect-resilience/core"
 import { Config, Context, Duration, Effect, Layer } from "effect"
 import { AttemptLimits } from "./Dependency.js"
 import type { ProductId } from "./Domain.js"
@@ -33,13 +35,20 @@ const pool = { name: "outbound", size: 100 }
 interface Options extends Policy.StandardOptions {
   readonly timeout: Duration.DurationInput
   readonly circuitBreaker: CircuitBreaker.Options & { readonly openDuration: Duration.Duration }
+}
+
+interface Fixed extends Options {
   readonly bulkhead: Bulkhead.Options
 }
 
-type Name = "inventory" | "payment" | "notification" | "product" | "pricing" | "reviews" | "recommendations"
+interface Learned extends Options {
+  readonly concurrency: AdaptiveLimiter.Options & { readonly max: number }
+}
+
+type Name = "inventory" | "notification" | "product" | "pricing" | "reviews" | "recommendations"
 
 /** A page's part is worth one quick repetition and no more: the customer sees the page when its slowest part is there. */
-const pagePart = (openDuration: Duration.Duration): Options => ({
+const pagePart = (openDuration: Duration.Duration): Fixed => ({
   deadline: "900 millis",
   timeout: "400 millis",
   retry: { maxRetries: 1, backoff: Backoff.fullJitter({ base: "20 millis", cap: "20 millis" }) },
@@ -55,7 +64,7 @@ const pagePart = (openDuration: Duration.Duration): Options => ({
 })
 
 /** The options of every policy; the openings are divided by `scale`. */
-export const options = (scale: number): Record<Name, Options> => {
+export const options = (scale: number): Record<Name, Fixed> & { readonly payment: Learned } => {
   const open = (duration: Duration.DurationInput) => Duration.times(duration, 1 / scale)
   return {
     inventory: {
@@ -71,7 +80,10 @@ export const options = (scale: number): Record<Name, Options> => {
       timeout: "2 seconds",
       retry: { maxRetries: 1, backoff: Backoff.fullJitter({ base: "200 millis", cap: "2 seconds" }) },
       circuitBreaker: { tripPolicy: CircuitBreaker.consecutive(5), openDuration: open("30 seconds") },
-      bulkhead: { maxConcurrent: 20 },
+      // Orders and backlog together: when payment is slow or fails, repetitions are a tenth more for it to do, not twice as much.
+      retryBudget: { ratio: 0.1, minPerSecond: 1, ttl: "10 seconds" },
+      // Half of it is always there: the backlog begins only while less than half is taken.
+      concurrency: { min: 10, max: 20, initial: 20 },
       pool
     },
     notification: {
@@ -83,8 +95,16 @@ export const options = (scale: number): Record<Name, Options> => {
       pool
     },
     product: pagePart(open("15 seconds")),
-    pricing: pagePart(open("15 seconds")),
-    reviews: pagePart(open("15 seconds")),
+    // Asked by other shops too: what it would refuse anyway is not even sent, before the circuit opens.
+    pricing: { ...pagePart(open("15 seconds")), throttle: { window: "10 seconds" } },
+    // The slowest part at times: in the place of a repetition a second copy of what takes longer than nearly all do, or has
+    // failed, each with a socket of its own.
+    reviews: {
+      ...pagePart(open("15 seconds")),
+      retry: "none",
+      hedge: { delay: { quantile: 0.95, initial: "200 millis", min: "50 millis" }, idempotent: true },
+      bulkhead: { maxConcurrent: 5, maxQueue: 20, maxWait: "200 millis" }
+    },
     recommendations: pagePart(open("15 seconds"))
   }
 }

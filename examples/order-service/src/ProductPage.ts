@@ -23,17 +23,25 @@ export interface ProductPage {
   readonly degraded: ReadonlyArray<string>
 }
 
-/** A part without which there is no page. */
+type Part = "product" | "price" | "recommendations"
+
+const words: Record<Part, string> = {
+  product: "description is not available",
+  price: "price is not available",
+  recommendations: "recommendations are not available"
+}
+
+/** A part without which there is no page, or no answer. */
 export class PartMissing extends Data.TaggedError("PartMissing")<{
-  readonly part: "product" | "price"
+  readonly part: Part
   readonly retryAfter: Option.Option<Duration.Duration>
 }> {
   override get message() {
-    return `the product's ${this.part === "price" ? "price" : "description"} is not available at the moment`
+    return `the product's ${words[this.part]} at the moment`
   }
 }
 
-const missing = (part: "product" | "price") => (error: UnknownProduct | DependencyFailed | Policy.StandardError) =>
+const missing = (part: Part) => (error: UnknownProduct | DependencyFailed | Policy.StandardError) =>
   error._tag === "UnknownProduct" ? error : new PartMissing({ part, retryAfter: retryAfterOf(error) })
 
 /** The page of one product. */
@@ -72,4 +80,14 @@ export const find = (id: ProductId) =>
       degraded
     }
     return page
+  })
+
+/**
+ * What goes with a product, by itself. Without a substitute, unlike on a page: who asks for this alone can do without, and
+ * what is popular would be one more call while there may be too many.
+ */
+export const recommended = (id: ProductId) =>
+  Effect.gen(function* () {
+    const { related } = yield* Recommendations
+    return { id, recommendations: yield* Effect.mapError(related(id), missing("recommendations")) }
   })

@@ -2,7 +2,7 @@
  * Three ways to run the same handlers over the same clients, chosen by `POLICIES`. They differ in Layers alone: the
  * same Tags come out of each.
  *
- * - `on`: every dependency under its policy, pending orders in the backlog, a budget for the route.
+ * - `on`: every dependency under its policy, pending orders in the backlog, a budget for the route, limits for who is let in.
  * - `timeouts`: each call is given up after the policy's attempt timeout, by plain `Effect.timeoutFail`; nothing else.
  * - `off`: the bare clients, which wait as long as it takes.
  *
@@ -11,6 +11,7 @@
 import { Policy, Timeout } from "@effect-resilience/core"
 import { Duration, Effect, Layer, Option } from "effect"
 import type { DurationInput } from "effect/Duration"
+import * as Admission from "./Admission.js"
 import { Catalogue } from "./Catalogue.js"
 import { status } from "./Dependency.js"
 import { Inventory, StockReads } from "./Inventory.js"
@@ -101,13 +102,14 @@ const stockReadsBare = Layer.effect(
 
 /** Every dependency under its policy. */
 export const on = Layer.mergeAll(
+  Admission.layer,
   Policies.layerStockReads,
   OrderBudget.layer,
   RequestBudget.layer,
   Policies.layerAttemptLimits
 ).pipe(Layer.provideMerge(protectedClients), Layer.provideMerge(Policies.layer))
 
-const bareRest = Layer.mergeAll(stockReadsBare, OrderBudget.layerNone, RequestBudget.layerNone)
+const bareRest = Layer.mergeAll(Admission.layerNone, stockReadsBare, OrderBudget.layerNone, RequestBudget.layerNone)
 
 /** Every call given up after a while. */
 export const timeouts = bareRest.pipe(Layer.provideMerge(timedClients))

@@ -17,7 +17,8 @@ export class RequestBudget extends Context.Tag("order-service/RequestBudget")<
   }
 >() {}
 
-const trustedCallers = Config.array(Config.string(), "TRUSTED_CALLERS").pipe(Config.withDefault([]))
+/** The addresses of those who are believed. */
+export const trustedCallers = Config.array(Config.string(), "TRUSTED_CALLERS").pipe(Config.withDefault([]))
 
 export const layer = Layer.effect(
   RequestBudget,

@@ -2,8 +2,9 @@
  * The service's routes. They decode, call and answer; what happens in between is the services'.
  */
 import { Health, Prometheus } from "@effect-resilience/observability"
-import { HttpRouter, HttpServerRequest, HttpServerResponse } from "@effect/platform"
+import { type HttpApp, HttpRouter, HttpServerRequest, HttpServerResponse } from "@effect/platform"
 import { Effect, Option, Schema } from "effect"
+import { Admission } from "./Admission.js"
 import * as Answers from "./Answers.js"
 import type { Catalogue } from "./Catalogue.js"
 import { OrderId, OrderRequest, ProductId } from "./Domain.js"
@@ -18,6 +19,7 @@ import type { Reviews } from "./Reviews.js"
 
 /** What the routes are served by. */
 export type Services =
+  | Admission
   | Orders
   | Catalogue
   | Pricing
@@ -51,7 +53,13 @@ const productPage = Effect.gen(function* () {
   return HttpServerResponse.unsafeJson(yield* ProductPage.find(id.value))
 }).pipe(Effect.catchAll((error) => Effect.succeed(Answers.failed(error))))
 
-const pageInTime = Effect.flatMap(RequestBudget, ({ page }) => page(productPage))
+const recommendations = Effect.gen(function* () {
+  const id = Option.flatMap(Option.fromNullable(yield* pathId), Schema.decodeOption(ProductId))
+  if (Option.isNone(id)) return Answers.said(404, "there is no such product")
+  return HttpServerResponse.unsafeJson(yield* ProductPage.recommended(id.value))
+}).pipe(Effect.catchAll((error) => Effect.succeed(Answers.failed(error))))
+
+const inTime = <E, R>(app: HttpApp.Default<E, R>) => Effect.flatMap(RequestBudget, ({ page }) => page(app))
 
 /** What operators ask for: probes, and metrics. */
 export const operators = HttpRouter.concat(
@@ -62,7 +70,8 @@ export const operators = HttpRouter.concat(
 const router = HttpRouter.empty.pipe(
   HttpRouter.post("/orders", placeOrder),
   HttpRouter.get("/orders/:id", findOrder),
-  HttpRouter.get("/products/:id", pageInTime),
+  HttpRouter.get("/products/:id", inTime(productPage)),
+  HttpRouter.get("/products/:id/recommendations", inTime(recommendations)),
   HttpRouter.concat(operators)
 )
 
@@ -70,6 +79,7 @@ const methods: ReadonlyArray<readonly [path: RegExp, allow: string]> = [
   [/^\/orders$/, "POST"],
   [/^\/orders\/[^/]+$/, "GET, HEAD"],
   [/^\/products\/[^/]+$/, "GET, HEAD"],
+  [/^\/products\/[^/]+\/recommendations$/, "GET, HEAD"],
   [/^\/metrics$/, "GET, HEAD"],
   [/^\/health\/(live|ready|dependencies)$/, "GET, HEAD"]
 ]
@@ -82,5 +92,7 @@ const noRoute = Effect.map(HttpServerRequest.HttpServerRequest, ({ method, url }
     : Answers.said(405, `here it is ${known[1]}`, { allow: known[1] })
 })
 
-/** Every route, also the ones that are not there. */
-export const app = Effect.catchTag(router, "RouteNotFound", () => noRoute)
+const all = Effect.catchTag(router, "RouteNotFound", () => noRoute)
+
+/** Every route, also the ones that are not there, for whom is let in. */
+export const app = Effect.flatMap(Admission, ({ admit }) => admit(all))

@@ -121,13 +121,18 @@ export class Gate {
     return { ...Machine.seen(this.of, this.state, now), rejection: Machine.rejection(this.of, this.state, now) }
   }
 
+  /** Whether some calls are refused now. */
+  isRefusing(now: number): boolean {
+    return Machine.rejection(this.of, this.state, now) > 0
+  }
+
   /** Runs the effect, unless it is refused. */
   readonly through = <A, E, R>(
     self: Effect.Effect<A, E, R>,
     classifier: Classifier
   ): Effect.Effect<A, E | Throttled, R> =>
     Effect.withFiberRuntime<A, E | Throttled, R>((fiber) => {
-      if (Machine.rejection(this.of, this.state, nowMillis(fiber)) === 0) return this.watched(fiber, self, classifier)
+      if (!this.isRefusing(nowMillis(fiber))) return this.watched(fiber, self, classifier)
       return Effect.flatMap(drawn(fiber), (random): Effect.Effect<A, E | Throttled, R> => {
         const now = nowMillis(fiber)
         const [admitted, next] = Machine.acquire(this.of, this.state, random, now)

@@ -9,50 +9,15 @@
  * `mode: "disconnect"`: both keep the permit until the work has really ended. That of `"disconnect"` is interrupted, so
  * for a Promise that ignores its signal it has ended as soon as it is.
  */
-import { Data, type Duration, Effect, Exit, Option, Predicate, type Scope, type Types } from "effect"
+import { type Duration, Effect, Predicate, type Scope } from "effect"
 import { dual } from "effect/Function"
-import { type AnyFiber, nowMillis } from "./FiberTime.js"
+import { type BulkheadFull, Permits, type Settings, type Snapshot } from "./bulkhead/Permits.js"
 import * as InvalidOptions from "./InvalidOptions.js"
 import * as Occupancy from "./Occupancy.js"
-import * as Outcome from "./Outcome.js"
 import { Base, type Policy } from "./policy/Model.js"
 import * as PolicyRegistry from "./PolicyRegistry.js"
-import * as Telemetry from "./Telemetry.js"
-import { limited } from "./Timer.js"
-import { WaitingLine } from "./WaitingLine.js"
 
-/** No permit was to be had: the dependency was not asked. Shed the call, answer with a fallback, or come back later. */
-export class BulkheadFull extends Data.TaggedError("BulkheadFull")<{
-  readonly policy: string
-  readonly limit: number
-  readonly queued: number
-  /** `full`: nobody more may wait; `waited`: `maxWait` has passed. */
-  readonly reason: "full" | "waited"
-  readonly retryAfter: Option.Option<Duration.Duration>
-}> {
-  get [Outcome.RejectionTypeId](): true {
-    return true
-  }
-  get [Outcome.OutcomeTypeId](): Outcome.Outcome {
-    return Outcome.ignored()
-  }
-  override get message(): string {
-    const what = this.reason === "full" ? "was refused" : "has waited as long as it may"
-    return `All ${this.limit} permits of "${this.policy}" are taken, ${this.queued} wait; this call ${what}: use a fallback`
-  }
-}
-
-/** Makes the error without running `Error`'s constructor, as `circuitOpen` does and for the same reason. */
-const bulkheadFull = (policy: string, limit: number, queued: number, reason: BulkheadFull["reason"]): BulkheadFull => {
-  const error: Types.Mutable<BulkheadFull> = Object.create(BulkheadFull.prototype)
-  error._tag = "BulkheadFull"
-  error.policy = policy
-  error.limit = limit
-  error.queued = queued
-  error.reason = reason
-  error.retryAfter = Option.none()
-  return error
-}
+export { BulkheadFull, Permits, type Settings, type Snapshot, type WaitBudget } from "./bulkhead/Permits.js"
 
 /** The options of a bulkhead. */
 export interface Options {
@@ -67,13 +32,6 @@ export interface Options {
   readonly maxWait?: Duration.DurationInput | undefined
 }
 
-/** Options that were checked; `maxWaitMillis` is Infinity where there is none. */
-export interface Settings {
-  readonly limit: number
-  readonly maxQueue: number
-  readonly maxWaitMillis: number
-}
-
 /** Checks the options; `path` names them in what is said of them. */
 export const settings = (options: Options, path: string): InvalidOptions.Checked<Settings> =>
   InvalidOptions.every<Settings>({
@@ -84,13 +42,6 @@ export const settings = (options: Options, path: string): InvalidOptions.Checked
         ? InvalidOptions.valid(Infinity)
         : InvalidOptions.span(`${path}maxWait`, options.maxWait)
   })
-
-/** What a bulkhead is doing, as of now. */
-export interface Snapshot {
-  readonly active: number
-  readonly queued: number
-  readonly limit: number
-}
 
 const BulkheadTypeId: unique symbol = Symbol.for("@effect-resilience/core/Bulkhead")
 
@@ -122,82 +73,6 @@ export interface CallOptions {
 
 /** Whether this is a bulkhead. */
 export const isBulkhead = (u: unknown): u is Bulkhead => Predicate.hasProperty(u, BulkheadTypeId)
-
-/** What is left of a caller's budget, and what the call fails with when that ends while it waits. */
-export interface WaitBudget<E> {
-  readonly millis: number
-  readonly onEnd: () => E
-}
-
-/** A line and what a call goes through in it. */
-export class Permits {
-  private readonly line: WaitingLine
-  constructor(
-    readonly name: string,
-    private readonly of: Settings,
-    /** The Keyed that it is of one key of. */
-    readonly keyed?: string | undefined
-  ) {
-    this.line = new WaitingLine(of)
-  }
-
-  get snapshot(): Snapshot {
-    const { active, limit, queued } = this.line.present
-    return { active, queued, limit }
-  }
-
-  /** Whether a call that arrives now would be refused. */
-  get isFull(): boolean {
-    return this.line.isFull
-  }
-
-  /** What a call is refused with that arrives when all is full. */
-  readonly refuse = (fiber: AnyFiber): Effect.Effect<never, BulkheadFull> => Exit.fail(this.refusal(fiber, "full"))
-
-  /** A permit comes free. */
-  readonly release = (): void => this.line.release()
-
-  /** From now on so many may have a permit at a time. */
-  readonly resize = (to: number): Effect.Effect<void> =>
-    Effect.suspend(() => {
-      const { limit: from } = this.snapshot
-      this.line.resize(to)
-      const { keyed, name: policy } = this
-      return Telemetry.report((at) => ({ _tag: "BulkheadResized", policy, keyed, at, from, to }))
-    })
-
-  /**
-   * Takes a permit, in an uninterruptible region. Undefined: it was there at once. Else what it gives is to be run in the
-   * same synchronous step: a refusal, or the wait for a permit, which alone `restore` is for and `budget` may end.
-   */
-  readonly acquire = <E = never>(
-    fiber: AnyFiber,
-    restore: <A, E2, R>(self: Effect.Effect<A, E2, R>) => Effect.Effect<A, E2, R>,
-    budget?: () => WaitBudget<E> | undefined
-  ): Effect.Effect<void, BulkheadFull | E> | undefined => {
-    const decision = this.line.enter()
-    if (decision === "Admitted") return undefined
-    if (decision === "Rejected") return this.refuse(fiber)
-    const { maxWaitMillis } = this.of
-    const left = budget?.()
-    const waited = () => this.refusal(fiber, "waited")
-    const wait = this.line.wait((turn) => {
-      const patient = limited(turn, maxWaitMillis, () => waited)
-      return restore(left === undefined ? patient : limited(patient, left.millis, () => left.onEnd))
-    })
-    // Told only to who has left: a permit that was handed over in the moment in which the wait ended is used.
-    return Effect.mapError(wait, (refuse) => refuse())
-  }
-
-  /** Makes the error of a call that gets no permit, and reports it. */
-  private refusal(fiber: AnyFiber, reason: BulkheadFull["reason"]): BulkheadFull {
-    const { keyed, name: policy } = this
-    const { limit, queued } = this.snapshot
-    const at = nowMillis(fiber)
-    Telemetry.publish(fiber, () => ({ _tag: "CallRejected", policy, keyed, at, by: "bulkhead", retryAfter: undefined }))
-    return Telemetry.ownedBy(fiber, { policy, keyed }, bulkheadFull(policy, limit, queued, reason))
-  }
-}
 
 class Compartment extends Base implements Bulkhead {
   readonly [BulkheadTypeId]: Permits

@@ -9,7 +9,7 @@
  * Defects and interruption are not failures that a part can be left out for: they go out, whichever part they are in. It
  * waits for all parts, the optional ones too: how long each may take, its own policy says.
  */
-import { type Cause, Deferred, Effect, Exit, Fiber, Option } from "effect"
+import { type Cause, Effect, Exit, Fiber, Option } from "effect"
 import { isServed } from "./fallback/Chain.js"
 import { nowMillis } from "./FiberTime.js"
 import * as Outcome from "./Outcome.js"
@@ -96,32 +96,38 @@ const ended = (name: string, { criticality, effect }: Parts[string]): Effect.Eff
   return criticality === "critical" ? told : Effect.catchAllCause(told, leftOut(name, criticality))
 }
 
+const nothing = () => Exit.succeed([])
+
 /**
  * All of them at the same time, each in a fiber of its own; the first that fails ends the others. Not by `Effect.all`, which
  * hangs for ever if its caller is interrupted before the fiber that it starts them from has had its first turn.
  */
 const together = <A, E, R>(effects: ReadonlyArray<Effect.Effect<A, E, R>>): Effect.Effect<ReadonlyArray<A>, E, R> =>
   Effect.uninterruptibleMask((restore) =>
-    Effect.withFiberRuntime<ReadonlyArray<A>, E, R>((fiber) => {
-      const over = Deferred.unsafeMake<void>(fiber.id())
-      let left = effects.length
-      if (left === 0) return Effect.succeed([])
-      const told = (exit: Exit.Exit<A, E>) =>
-        Effect.sync(() => {
-          left--
-          if (left === 0 || Exit.isFailure(exit)) Deferred.unsafeDone(over, Exit.void)
+    Effect.flatMap(
+      Effect.forEach(effects, (effect) => Effect.forkDaemon(restore(effect))),
+      (fibers) => {
+        const exits: Array<Exit.Exit<A, E>> = []
+        let left = fibers.length
+        const over = Effect.async<void>((resume) => {
+          if (left === 0) resume(Effect.void)
+          for (const [n, fiber] of fibers.entries()) {
+            fiber.addObserver((exit) => {
+              exits[n] = exit
+              left--
+              if (left === 0 || Exit.isFailure(exit)) resume(Effect.void)
+            })
+          }
         })
-      return Effect.flatMap(
-        Effect.forEach(effects, (effect) => Effect.forkDaemon(Effect.onExit(restore(effect), told))),
-        (fibers) =>
-          Effect.flatMap(Effect.exit(restore(Deferred.await(over))), (waited) =>
-            Effect.zipRight(
-              Fiber.interruptAll(fibers),
-              Exit.isFailure(waited) ? Effect.failCause(waited.cause) : Fiber.join(Fiber.all(fibers))
-            )
-          )
-      )
-    })
+        return Effect.flatMap(Effect.exit(restore(over)), (waited) => {
+          const settled = left === 0 ? Effect.void : Fiber.interruptAll(fibers)
+          if (Exit.isFailure(waited)) return Effect.zipRight(settled, Effect.failCause(waited.cause))
+          const changes = Effect.forEach(fibers, ({ inheritAll }) => inheritAll, { discard: true })
+          const answer = Effect.suspend(() => Option.getOrElse(Exit.all(exits, { parallel: true }), nothing))
+          return settled.pipe(Effect.zipRight(changes), Effect.zipRight(answer))
+        })
+      }
+    )
   )
 
 /**

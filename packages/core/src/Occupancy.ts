@@ -22,6 +22,8 @@ interface Around {
   readonly holders: ReadonlyArray<Holder>
   /** Whether those inside may be taken hold of. */
   readonly wanted: boolean
+  /** Whether those inside must not run twice at a time: whoever runs them keeps what a run has opened. */
+  readonly isAlone?: boolean | undefined
   /** Where those inside are put that are of the same fiber, in place of publishing each. */
   readonly collected?: { readonly fiber: AnyFiber; readonly holders: Array<Holder> }
 }
@@ -35,12 +37,17 @@ export class Occupancy extends Context.Reference<Occupancy>()("@effect-resilienc
 export const holdersIn = ({ collected, holders }: Around): ReadonlyArray<Holder> =>
   collected === undefined ? holders : [...holders, ...collected.holders]
 
-/** What is published where somebody wants to take hold of what stands between here, in this fiber, and itself. */
+/** What is published where somebody wants to take hold of what stands between here, in this fiber, and itself: once. */
 export const collecting = (fiber: AnyFiber, holders: ReadonlyArray<Holder>): Around => ({
   holders,
   wanted: true,
+  isAlone: true,
   collected: { fiber, holders: [] }
 })
+
+/** Whether what runs here must not run twice at a time. */
+export const runsAlone = (fiber: AnyFiber): boolean =>
+  isProvided(fiber, Occupancy) && Context.get(fiber.currentContext, Occupancy).isAlone === true
 
 let abandons = false
 
@@ -96,7 +103,8 @@ const published = <A, E, R>(fiber: AnyFiber, work: Effect.Effect<A, E, R>, holde
     holder.join(around.collected.holders)
     return work
   }
-  return withReference(work, Occupancy, { holders: [...holdersIn(around), holder], wanted: around.wanted })
+  const { isAlone, wanted } = around
+  return withReference(work, Occupancy, { holders: [...holdersIn(around), holder], wanted, isAlone })
 }
 
 /** Publishes a holder around the work, where somebody may take hold of it. */
@@ -147,6 +155,9 @@ const holdAll = (fiber: AnyFiber): (() => void) => {
   return () => holds.forEach((letGo) => letGo())
 }
 
+/** Work that nobody waits for any more keeps every permit that was taken for it until it has ended. */
+export const keepingPermits = (caller: AnyFiber, work: AnyFiber): void => work.addObserver(holdAll(caller))
+
 /**
  * Lets the caller go when it is interrupted. The work is interrupted as well if `then` says so, else it runs to its end;
  * either way it keeps every permit that was taken for it until it has ended.
@@ -160,7 +171,7 @@ export const abandonable = <A, E, R>(
       Effect.flatMap(Effect.forkDaemon(then === "interrupt" ? restore(self) : self), (work) =>
         Effect.onInterrupt(restore(Effect.flatten(work.await)), () =>
           Effect.suspend(() => {
-            work.addObserver(holdAll(fiber))
+            keepingPermits(fiber, work)
             return then === "interrupt" ? work.interruptAsFork(fiber.id()) : Effect.void
           })
         ).pipe(Effect.zipLeft(work.inheritAll))

@@ -105,8 +105,11 @@ const isTransportError = (error: unknown): boolean =>
   (Predicate.isTagged(error, "RequestError") && Predicate.hasProperty(error, "reason") && error.reason === "Transport")
 
 /** The typed error of a cause that holds no defect. */
-export const errorIn = <E>(cause: Cause.Cause<E>): Option.Option<E> =>
-  Option.isSome(Cause.dieOption(cause)) ? Option.none() : Cause.failureOption(cause)
+export const errorIn = <E>(cause: Cause.Cause<E>): Option.Option<E> => {
+  // Nearly all are of this kind, and searching a cause takes longer than a whole policy.
+  if (cause._tag === "Fail") return Option.some(cause.error)
+  return Option.isSome(Cause.dieOption(cause)) ? Option.none() : Cause.failureOption(cause)
+}
 
 /** The typed error of an exit that holds no defect. */
 export const typedError = <A, E>(exit: Exit.Exit<A, E>): Option.Option<E> =>
@@ -133,7 +136,7 @@ export const unclassifiedTag = (exit: Exit.Exit<unknown, unknown>): Option.Optio
 
 /** Whether the call was cut short: interrupted, with neither an error nor a defect to show. */
 export const wasCutShort = (exit: Exit.Exit<unknown, unknown>): boolean =>
-  exit._tag === "Failure" && Cause.isInterruptedOnly(exit.cause)
+  exit._tag === "Failure" && exit.cause._tag !== "Fail" && Cause.isInterruptedOnly(exit.cause)
 
 /** What may be said of an error in telemetry: its tag, never itself. */
 export const errorTag = (error: unknown): string => {

@@ -118,7 +118,10 @@ export const layer = <I>(tag: Context.Tag<I, Standard>, name: string, options: S
  * for a policy named `payment`. The variables are `DEADLINE`, `TIMEOUT`, `RETRY_MAX_RETRIES`, `RETRY_BASE`, `RETRY_CAP`,
  * `RETRY_MAX_RETRY_AFTER`, `CIRCUIT_BREAKER_CONSECUTIVE`, or `CIRCUIT_BREAKER_RATE`, `CIRCUIT_BREAKER_WINDOW` and
  * `CIRCUIT_BREAKER_MINIMUM_CALLS`, `CIRCUIT_BREAKER_OPEN_DURATION`, `BULKHEAD_MAX_CONCURRENT`, `BULKHEAD_MAX_QUEUE`,
- * `BULKHEAD_MAX_WAIT`. Those on failures take the place of every rule on failures in `defaults`, rules on slow calls
+ * `BULKHEAD_MAX_WAIT`; `RETRY_BUDGET_RATIO`, `RETRY_BUDGET_MIN_PER_SECOND`, `RETRY_BUDGET_TTL`; `THROTTLE_K`,
+ * `THROTTLE_MAX_REJECTION`, `THROTTLE_WINDOW`; `RATE_LIMIT_LIMIT`, `RATE_LIMIT_WINDOW`, `RATE_LIMIT_BURST`,
+ * `RATE_LIMIT_MAX_WAIT`, which lets attempts wait; `CONCURRENCY_MIN`, `CONCURRENCY_MAX`, `CONCURRENCY_INITIAL`,
+ * `CONCURRENCY_MAX_QUEUE`, `CONCURRENCY_MAX_WAIT`, any of which asks for an adaptive limit. Those on failures take the place of every rule on failures in `defaults`, rules on slow calls
  * stay. Fails with a `ConfigError` that names every variable whose value is not allowed.
  */
 export const layerConfig = <I>(

@@ -15,18 +15,18 @@
  * It holds for one process, unless a `RateLimiterStore` is provided that several share. Keys that are idle are forgotten
  * as soon as that makes no difference; beyond `maxKeys` those that are new share one more.
  */
-import { Effect, Predicate, type Scope } from "effect"
+import { type Duration, Effect, Predicate, type Scope } from "effect"
 import { dual } from "effect/Function"
 import * as InvalidOptions from "./InvalidOptions.js"
 import { type Options, type Settings, settings } from "./limiter/Limit.js"
-import { Limiter, type Snapshot, type Taken, type TakeOptions } from "./limiter/Limiter.js"
+import { Limiter, type Snapshot, type Taken, type TakeOptions, type WaitOptions } from "./limiter/Limiter.js"
 import type { RateLimited } from "./limiter/RateLimited.js"
 import { Base, type Policy } from "./policy/Model.js"
 import * as PolicyRegistry from "./PolicyRegistry.js"
 import { inMemory, RateLimiterStore } from "./RateLimiterStore.js"
 
 export { type Options, settings, type Settings } from "./limiter/Limit.js"
-export type { Snapshot, Taken, TakeOptions } from "./limiter/Limiter.js"
+export type { Snapshot, Taken, TakeOptions, WaitOptions } from "./limiter/Limiter.js"
 export { RateLimited } from "./limiter/RateLimited.js"
 
 const RateLimiterTypeId: unique symbol = Symbol.for("@effect-resilience/core/RateLimiter")
@@ -37,6 +37,8 @@ export interface RateLimiter {
   readonly name: string
   /** Takes permits, or fails with `RateLimited`. */
   readonly take: (options?: TakeOptions) => Effect.Effect<Taken, RateLimited>
+  /** How long a call would wait that came now, nothing being taken for it: zero if it would not. */
+  readonly wait: (options?: WaitOptions) => Effect.Effect<Duration.Duration>
   readonly snapshot: Effect.Effect<Snapshot>
 }
 
@@ -50,6 +52,7 @@ class OfLimiter implements RateLimiter {
     private readonly limiter: Limiter
   ) {}
   readonly take = (options?: TakeOptions): Effect.Effect<Taken, RateLimited> => this.limiter.take(options)
+  readonly wait = (options?: WaitOptions): Effect.Effect<Duration.Duration> => this.limiter.wait(options)
   get snapshot(): Effect.Effect<Snapshot> {
     return this.limiter.snapshot
   }

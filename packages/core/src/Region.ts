@@ -20,6 +20,16 @@ export const region = <A, E, R>(
   return (flags) => (RuntimeFlags.interruption(flags) ? interruptibly : entered(Effect.uninterruptible))
 }
 
+/** Goes on with what the effect has ended with. */
+export const onEnd = <A, E, R, B, E2, R2>(
+  self: Effect.Effect<A, E, R>,
+  f: (exit: Exit.Exit<A, E>) => Effect.Effect<B, E2, R2>
+): Effect.Effect<B, E2, R | R2> =>
+  Effect.matchCauseEffect(self, {
+    onSuccess: (value) => f(Exit.succeed(value)),
+    onFailure: (cause) => f(Exit.failCause(cause))
+  })
+
 /** Runs the effect with a reference set, as `Effect.provideService` does, in half the steps. */
 export const withReference = <A, E, R, I, S>(
   self: Effect.Effect<A, E, R>,

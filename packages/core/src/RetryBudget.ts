@@ -9,6 +9,10 @@
  * refuses no call. A retry counts when it is granted, before its wait; one that is then not made has still been counted.
  * It is of one process: each of n instances has its own.
  *
+ * Whoever has it tells it of each call that he is asked for. Of one that passes two who share it, a retry around a hedge or
+ * around another retry, both do, and what is repeated outside is a call inside: it pays for two or three times as much. Give it
+ * to one of them, or use `Policy.standard`, whose retry and hedge tell it once.
+ *
  * Sources: Finagle's `RetryBudget`; the standard retry mode of the AWS SDKs.
  */
 import { RetryBudget as Machine } from "@effect-resilience/machines"

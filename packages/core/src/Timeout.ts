@@ -5,38 +5,27 @@
  * It stops work only if the work ends when interrupted: a Promise that ignores its AbortSignal goes on after its caller
  * was answered. With `mode: "disconnect"` the caller is answered at the limit whatever the work does, and an enclosing
  * bulkhead keeps the permit until the work has really ended.
+ *
+ * `make` has a limit that is given, `adaptive` one that is learned.
  */
-import { Data, Duration, Effect, Option, type Scope } from "effect"
+import { Duration, Effect, type Scope } from "effect"
 import { dual } from "effect/Function"
-import { type AnyFiber, nowMillis } from "./FiberTime.js"
 import * as InvalidOptions from "./InvalidOptions.js"
 import { abandonable, mayBeAbandoned } from "./Occupancy.js"
-import * as Outcome from "./Outcome.js"
 import { Base, type Policy } from "./policy/Model.js"
 import * as PolicyRegistry from "./PolicyRegistry.js"
-import * as Telemetry from "./Telemetry.js"
-import { limited, LimitTypeId } from "./Timer.js"
+import type * as Telemetry from "./Telemetry.js"
+import { type Mode, type TimedOut, timedOut } from "./TimedOut.js"
+import { limited } from "./Timer.js"
 
-/** An attempt reached its limit. What it asked for may still have happened: repeat it only if that is safe. */
-export class TimedOut extends Data.TaggedError("TimedOut")<{
-  readonly policy: string
-  /** The limit that was reached. */
-  readonly limit: Duration.Duration
-  readonly retryAfter: Option.Option<Duration.Duration>
-}> {
-  get [LimitTypeId](): true {
-    return true
-  }
-  get [Outcome.OutcomeTypeId](): Outcome.Outcome {
-    return Outcome.failure({ transient: true })
-  }
-  override get message(): string {
-    return `"${this.policy}" did not answer within ${Duration.format(this.limit)}; whether it acted is unknown`
-  }
-}
-
-/** What `mode` decides: wait for the interrupted work to end (the default), or answer at the limit without it. */
-export type Mode = "wait" | "disconnect"
+export {
+  adaptive,
+  type AdaptiveTimeout,
+  isAdaptiveTimeout,
+  type Options as AdaptiveOptions,
+  type Snapshot as AdaptiveSnapshot
+} from "./AdaptiveTimeout.js"
+export { type Mode, TimedOut, timedOut } from "./TimedOut.js"
 
 /** The options of a timeout. */
 export interface Options {
@@ -49,20 +38,6 @@ export interface Options {
 /** A timeout: its one error is `TimedOut`, and `limit` is how long an attempt may take. */
 export interface Timeout extends Policy<TimedOut> {
   readonly limit: Duration.Duration
-}
-
-/** Makes the error of a limit that was reached, and reports it. */
-export const timedOut = (fiber: AnyFiber, of: Telemetry.Subject, millis: number, operation?: string): TimedOut => {
-  const { keyed, policy } = of
-  Telemetry.publish(fiber, () => ({
-    _tag: "CallTimedOut",
-    policy,
-    keyed,
-    operation,
-    at: nowMillis(fiber),
-    limit: millis
-  }))
-  return new TimedOut({ policy, limit: Duration.millis(millis), retryAfter: Option.none() })
 }
 
 const limit = <A, E, R>(self: Effect.Effect<A, E, R>, of: Telemetry.Subject, millis: number, mode: Mode) =>
@@ -128,6 +103,6 @@ export const make = (name: string, options: Options): Effect.Effect<Timeout, nev
  * ```
  */
 export const protect: {
-  (timeout: Timeout): <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E | TimedOut, R>
-  <A, E, R>(self: Effect.Effect<A, E, R>, timeout: Timeout): Effect.Effect<A, E | TimedOut, R>
-} = dual(2, <A, E, R>(self: Effect.Effect<A, E, R>, timeout: Timeout) => timeout.protect(self))
+  (timeout: Policy<TimedOut>): <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E | TimedOut, R>
+  <A, E, R>(self: Effect.Effect<A, E, R>, timeout: Policy<TimedOut>): Effect.Effect<A, E | TimedOut, R>
+} = dual(2, <A, E, R>(self: Effect.Effect<A, E, R>, timeout: Policy<TimedOut>) => timeout.protect(self))

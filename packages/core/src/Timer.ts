@@ -8,10 +8,11 @@
  *
  * The work runs in the caller's own fiber, which the limit interrupts for that part alone; where that would not be exact
  * (`canLimitItself`) it runs in a fiber of its own, beside one that sleeps. On the live clock the limit is one of many
- * alarms behind one timer; on any other clock it is a fiber that sleeps by it, asleep before the work begins, so that work
- * which sleeps exactly as long as it may is woken first.
+ * alarms behind one timer, on a clock that has alarms (`AlarmClock`) one of those; on any other clock it is a fiber that
+ * sleeps by it, asleep before the work begins, so that work which sleeps exactly as long as it may is woken first.
  */
 import { Cause, Effect, Exit, Fiber, Option, Predicate } from "effect"
+import { alarmsOf } from "./AlarmClock.js"
 import { type AnyFiber, clockOf, nowMillis } from "./FiberTime.js"
 import * as LiveTimers from "./LiveTimers.js"
 import { region, type Restore } from "./Region.js"
@@ -33,6 +34,34 @@ export const limited = <A, E, R, E2>(
   return Effect.withFiberRuntime((_, { runtimeFlags }) => enter(runtimeFlags))
 }
 
+class Bell extends LiveTimers.Alarm {
+  constructor(override readonly ring: () => void) {
+    super()
+  }
+}
+
+/**
+ * Rings once, after so many milliseconds; what it gives calls that off. To be run in an uninterruptible region. What is
+ * woken at the same instant has its turn first.
+ */
+export const after = (fiber: AnyFiber, millis: number, ring: () => void): Effect.Effect<() => void> => {
+  const clock = clockOf(fiber)
+  if (LiveTimers.isLive(clock)) {
+    const bell = new Bell(ring)
+    LiveTimers.set(clock, bell, nowMillis(fiber), millis)
+    return Effect.succeed(() => LiveTimers.callOff(bell))
+  }
+  let isOff = false
+  const sleeper = Effect.interruptible(Effect.sleep(millis)).pipe(
+    Effect.zipRight(Effect.yieldNow()),
+    Effect.zipRight(Effect.sync(() => isOff || ring()))
+  )
+  return Effect.map(Effect.forkDaemon(sleeper), (timer) => () => {
+    isOff = true
+    timer.unsafeInterruptAsFork(fiber.id())
+  })
+}
+
 /** A limit, and where the work is that it is put on: in an uninterruptible region of the fiber. */
 export interface Limit<E> {
   readonly fiber: AnyFiber
@@ -52,25 +81,30 @@ const limitedIn = <A, E, R, E2>(limit: Limit<E2>, self: Effect.Effect<A, E, R>):
 
 /** A limit that the caller's own fiber is under, which an alarm interrupts. */
 export class Armed<E> extends Limitable {
+  /** Calls an alarm off that is not on the live clock. */
+  callOff: (() => void) | undefined = undefined
   constructor(private readonly limit: Limit<E>) {
     super(limit.fiber)
   }
   /** Calls the limit off, and gives what the caller is told once the work has ended: the exit itself if all is well. */
   answer<A, E2>(exit: Exit.Exit<A, E2>): Effect.Effect<A, E | E2> {
-    LiveTimers.callOff(this)
+    if (this.callOff === undefined) LiveTimers.callOff(this)
+    else this.callOff()
     return answer(this.limit, this, exit)
   }
 }
 
 /**
- * Sets the limit's alarm, if the fiber can limit itself and the clock is live. The work must begin in the same
+ * Sets the limit's alarm, if the fiber can limit itself and the clock has alarms. The work must begin in the same
  * synchronous step, in `Limit.restore` and `withOwnChildren`, and whatever it ends with must be told to `Armed.answer`.
  */
 export const armed = <E>(limit: Limit<E>): Armed<E> | undefined => {
   const clock = clockOf(limit.fiber)
-  if (!LiveTimers.isLive(clock) || !canLimitItself(limit.fiber)) return undefined
+  const alarms = LiveTimers.isLive(clock) ? "live" : alarmsOf(clock)
+  if (alarms === undefined || !canLimitItself(limit.fiber)) return undefined
   const alarm = new Armed(limit)
-  LiveTimers.set(clock, alarm, limit.startedMillis, limit.millis)
+  if (alarms === "live") LiveTimers.set(clock, alarm, limit.startedMillis, limit.millis)
+  else alarm.callOff = alarms(limit.millis, () => alarm.ring())
   return alarm
 }
 

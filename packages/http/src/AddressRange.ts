@@ -64,3 +64,15 @@ export const range = (text: string): Option.Option<Range> => {
     )
   })
 }
+
+/** The groups of an IPv6 address, as it is written in full. */
+const written = (value: bigint): string =>
+  Array.from({ length: 8 }, (_, i) => ((value >> BigInt(112 - 16 * i)) & 0xffffn).toString(16)).join(":")
+
+/** The address in the one way to write it, an IPv6 one without what is beyond so many bits; none if it is none. */
+export const network = (text: string, ipv6Bits: number): Option.Option<string> =>
+  Option.map(parse(text), ({ bits, value }) => {
+    if (bits === 32) return [24n, 16n, 8n, 0n].map((shift) => (value >> shift) & 255n).join(".")
+    const host = BigInt(128 - ipv6Bits)
+    return written((value >> host) << host)
+  })

@@ -13,8 +13,9 @@
 import { Headers, HttpClient, HttpClientRequest, HttpServerRequest } from "@effect/platform"
 import { Deadline, InvalidOptions, Telemetry } from "@effect-resilience/core"
 import { Duration, Effect, Either, Option } from "effect"
-import * as AddressRange from "./AddressRange.js"
+import * as Origins from "./client/Origins.js"
 import { removeHeader } from "./client/RemoveHeader.js"
+import * as Callers from "./server/Callers.js"
 
 /** The header that is sent. */
 export const headerName = "x-request-timeout-ms"
@@ -102,7 +103,7 @@ export const print = (left: {
 /** To whom the header is sent, and how much of the budget is kept back. */
 export interface SendOptions {
   /** The origins that get it (`"https://stock.example"`), or what tells of a URL whether its origin is one. */
-  readonly origins: ReadonlyArray<string> | ((url: URL) => boolean)
+  readonly origins: Origins.Origins
   /** What is kept for the way there and back. From 0; default 5 ms. */
   readonly margin?: Duration.DurationInput | undefined
 }
@@ -112,28 +113,6 @@ export type Send = (
   request: HttpClientRequest.HttpClientRequest,
   timeoutMillis?: number
 ) => Effect.Effect<HttpClientRequest.HttpClientRequest>
-
-const isBare = (url: URL): boolean =>
-  url.origin !== "null" && url.username === "" && url.pathname === "/" && url.search === "" && url.hash === ""
-
-const originOf = (option: string, text: string): InvalidOptions.Checked<string> => {
-  const url = HttpClientRequest.toUrl(HttpClientRequest.get(text))
-  return Option.isSome(url) && isBare(url.value)
-    ? Either.right(url.value.origin)
-    : Either.left([{ option, value: JSON.stringify(text), allowed: 'an origin such as "https://stock.example"' }])
-}
-
-const chosen = (option: string, origins: SendOptions["origins"]): InvalidOptions.Checked<(url: URL) => boolean> => {
-  if (typeof origins === "function") return InvalidOptions.valid(origins)
-  // Whoever calls without a compiler may have left it out.
-  if (!Array.isArray(origins)) {
-    return Either.left([{ option, value: String(origins), allowed: "a list of origins, or a function of a URL" }])
-  }
-  return InvalidOptions.map(InvalidOptions.all(origins.map((origin) => originOf(option, origin))), (named) => {
-    const set = new Set(named)
-    return (url) => set.has(url.origin)
-  })
-}
 
 /**
  * What puts the header on requests: for each attempt anew, since each has less left. Requests to other origins lose it,
@@ -166,7 +145,7 @@ export const sending = (path: string, options: SendOptions | undefined): Invalid
 const checked = (path: string, options: SendOptions): InvalidOptions.Checked<Send> =>
   InvalidOptions.map(
     InvalidOptions.every({
-      isNamed: chosen(`${path}origins`, options.origins),
+      isNamed: Origins.named(`${path}origins`, options.origins),
       marginMillis: InvalidOptions.span(`${path}margin`, options.margin ?? 5, 0)
     }),
     putting
@@ -239,24 +218,7 @@ export interface ReceiveOptions {
    * (`"10.0.0.0/8"`, `"fd00::/8"`), or what tells of a request whether its caller is one. Default nobody. Behind a proxy all requests have the proxy's address; and if
    * addresses are taken from a header, anybody can write it.
    */
-  readonly trusted?: ReadonlyArray<string> | ((request: HttpServerRequest.HttpServerRequest) => boolean) | undefined
-}
-
-const rangeOf = (text: string): InvalidOptions.Checked<AddressRange.Range> =>
-  Either.fromOption(AddressRange.range(text), () => [
-    { option: "trusted", value: JSON.stringify(text), allowed: 'an address, or a range such as "10.0.0.0/8"' }
-  ])
-
-const believed = (
-  policy: string,
-  trusted: ReceiveOptions["trusted"] = []
-): ((request: HttpServerRequest.HttpServerRequest) => boolean) => {
-  if (typeof trusted === "function") return trusted
-  const ranges = Either.getOrThrowWith(
-    InvalidOptions.all(trusted.map(rangeOf)),
-    (problems) => new InvalidOptions.InvalidOptions({ policy, problems })
-  )
-  return ({ remoteAddress }) => Option.exists(remoteAddress, (address) => ranges.some((isIn) => isIn(address)))
+  readonly trusted?: Callers.Trusted | undefined
 }
 
 /**
@@ -281,7 +243,7 @@ export const receive = (
   policy: string,
   { trusted }: ReceiveOptions
 ): Effect.Effect<number, never, HttpServerRequest.HttpServerRequest> => {
-  const isBelieved = believed(policy, trusted)
+  const isBelieved = Callers.believed(policy, trusted)
   return Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => {
     if (!isBelieved(request)) return Effect.succeed(Infinity)
     const said = parse(request.headers)

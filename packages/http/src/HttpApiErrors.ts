@@ -20,7 +20,7 @@ const answered = (status: number, description: string) =>
 export class PolicyErrors extends HttpApiMiddleware.Tag<PolicyErrors>()("@effect-resilience/http/PolicyErrors", {
   failure: Schema.Union(
     answered(429, "The caller, or a dependency's quota, has used up its limit"),
-    answered(503, "A dependency is not asked at the moment"),
+    answered(503, "There is too much to do, or a dependency is not asked at the moment"),
     answered(504, "A dependency or the request has taken too long")
   )
 }) {}

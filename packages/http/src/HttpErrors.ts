@@ -1,6 +1,6 @@
 /**
  * How the errors of policies answer over HTTP: as problem details (RFC 9457), with a status that says whose turn it is.
- * `CircuitOpen`, `BulkheadFull` and `Throttled` are 503, `TimedOut` and `DeadlineExceeded` 504, `RateLimited` 429.
+ * `CircuitOpen`, `BulkheadFull`, `Throttled` and `Shed` are 503, `TimedOut` and `DeadlineExceeded` 504, `RateLimited` 429.
  *
  * The answer says what the status says and, where it is known, when to come back; what a policy is called, why it refused
  * and how much it lets through is nobody's business outside, unless one asks for it.
@@ -18,6 +18,7 @@ import {
   type CircuitBreaker,
   type Deadline,
   InvalidOptions,
+  type LoadShedder,
   Outcome,
   type RateLimiter,
   type Timeout
@@ -30,6 +31,7 @@ export type Answered =
   | Bulkhead.BulkheadFull
   | AdaptiveThrottle.Throttled
   | RateLimiter.RateLimited
+  | LoadShedder.Shed
   | Timeout.TimedOut
   | Deadline.DeadlineExceeded
 
@@ -41,6 +43,7 @@ const statuses: Readonly<Record<Answered["_tag"], Status>> = {
   CircuitOpen: 503,
   BulkheadFull: 503,
   Throttled: 503,
+  Shed: 503,
   TimedOut: 504,
   DeadlineExceeded: 504,
   RateLimited: 429
@@ -68,7 +71,8 @@ export interface Options {
   readonly verbose?: boolean | undefined
   /**
    * How far `Retry-After` is stretched at most, as a part of itself, so that not all who were refused come back at once.
-   * From 0 to 1; default 0.1. Rounded up: 1 second is stretched by 0 or 1.
+   * From 0 to 1; default 0.1. Rounded up: 1 second is stretched by 0 or 1. That of a load shedder is spread by itself, and
+   * rounded up or down by chance, so that it stays so.
    */
   readonly retryAfterJitter?: number | undefined
 }
@@ -145,6 +149,10 @@ export const retryAfter = (
   return seconds + Math.floor(random * (Math.ceil(seconds * jitter) + 1))
 }
 
+/** As `retryAfter`, of a wait that was spread already and promises nothing: what is rounded up is the same for all. */
+const rounded = (wait: Duration.Duration, random: number): number =>
+  Math.max(1, Math.floor(Duration.toSeconds(wait) + random))
+
 const sent = (error: Answered, { jitter, verbose }: Settings): Effect.Effect<HttpServerResponse.HttpServerResponse> => {
   const { details, retryAfter: wait } = described(error, verbose)
   const response = HttpServerResponse.unsafeJson(details, {
@@ -154,9 +162,10 @@ const sent = (error: Answered, { jitter, verbose }: Settings): Effect.Effect<Htt
   return Option.match(wait, {
     onNone: () => Effect.succeed(response),
     onSome: (duration) =>
-      Effect.map(Random.next, (random) =>
-        HttpServerResponse.setHeader(response, "retry-after", String(retryAfter(duration, { jitter, random })))
-      )
+      Effect.map(Random.next, (random) => {
+        const seconds = error._tag === "Shed" ? rounded(duration, random) : retryAfter(duration, { jitter, random })
+        return HttpServerResponse.setHeader(response, "retry-after", String(seconds))
+      })
   })
 }
 
@@ -192,6 +201,28 @@ const answering = <E2 extends Answered, A2>(
         onSome: (error) => Effect.flatMap(sent(error, of), then)
       })
     )
+}
+
+/**
+ * The answer to an error, for what catches it itself. Throws `InvalidOptions` if an option is out of range.
+ *
+ * @example
+ * ```ts
+ * import { Bulkhead } from "@effect-resilience/core"
+ * import { HttpErrors } from "@effect-resilience/http"
+ * import { Effect, Option } from "effect"
+ *
+ * const answer = HttpErrors.answer()
+ * const full = { policy: "stock", limit: 5, queued: 0, reason: "full", retryAfter: Option.none() } as const
+ * Effect.runPromise(answer(new Bulkhead.BulkheadFull(full))).then(({ status }) => console.log(status))
+ * // 503
+ * ```
+ */
+export const answer = (
+  options: Options = {}
+): ((error: Answered) => Effect.Effect<HttpServerResponse.HttpServerResponse>) => {
+  const of = settings(options)
+  return (error) => sent(error, of)
 }
 
 /** As `respond`, for errors of one kind. */

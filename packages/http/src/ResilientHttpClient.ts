@@ -28,9 +28,11 @@ import { classify as classifyBy, Exchange, statusOf, type Terms, type Way } from
 import * as OpenBodies from "./client/OpenBodies.js"
 import * as Origin from "./client/Origin.js"
 import { following } from "./client/Redirects.js"
-import { clientKinds, settings, standardKinds } from "./client/Settings.js"
+import { clientKinds, quotas, settings, standardKinds } from "./client/Settings.js"
+import type { Quotas } from "./client/Quotas.js"
 import { stagesOf } from "./client/Stages.js"
 import { type Said, Variants } from "./client/Variants.js"
+import type * as CriticalityHeader from "./CriticalityHeader.js"
 import type * as DeadlineHeader from "./DeadlineHeader.js"
 import * as HttpOutcome from "./HttpOutcome.js"
 
@@ -62,10 +64,18 @@ export interface ClientOptions {
    * Default: none.
    */
   readonly deadlineHeader?: DeadlineHeader.SendOptions | undefined
+  /** To which origins each attempt tells how much the request matters, in `x-request-criticality`. Default: none. */
+  readonly criticalityHeader?: CriticalityHeader.SendOptions | undefined
 }
 
 /** The options of a client under standard policies, one for each key. */
-export interface Options extends Omit<Policy.StandardOptions, "classify" | "idempotent">, ClientOptions {
+export interface Options extends Omit<Policy.StandardOptions, "classify" | "idempotent" | "hedge">, ClientOptions {
+  /**
+   * What is done about an answer that says that nothing is left of a quota (`RateLimit`, `X-RateLimit-*`): the next attempts
+   * at that origin wait until there is, for `maxWait` at most (from 0 ms; default 30 seconds), or fail at once with
+   * `RateLimited` where that, or their deadline, is shorter. No answer is believed for longer than 5 minutes. Default `{}`.
+   */
+  readonly rateLimitHeaders?: { readonly maxWait?: Duration.DurationInput | undefined } | "none" | undefined
   /** By what dependencies are told apart. Default: by origin. */
   readonly key?: ((request: HttpClientRequest.HttpClientRequest) => string) | undefined
   /** How many policies are kept at most, as in `Keyed`. From 1; default 1,000. */
@@ -121,7 +131,10 @@ const through = <E, R, E2>(
   under: Under<E2>
 ): Effect.Effect<HttpClient.HttpClient.With<E | E2, R>, never, Scope.Scope> =>
   Effect.gen(function* () {
-    const { deadlineHeader, idleMillis, maxRedirects } = yield* InvalidOptions.orDie(name, settings(options))
+    const { criticalityHeader, deadlineHeader, idleMillis, maxRedirects } = yield* InvalidOptions.orDie(
+      name,
+      settings(options)
+    )
     const { beforeAttempt } = options
     const { postprocess, preprocess } = stagesOf(client)
     const sending = HttpClient.makeWith<E, R, E, R>(postprocess, Effect.succeed)
@@ -131,7 +144,8 @@ const through = <E, R, E2>(
       bodies: yield* OpenBodies.make,
       idleMillis,
       beforeAttempt,
-      deadlineHeader
+      deadlineHeader,
+      criticalityHeader
     }
     const call = (request: HttpClientRequest.HttpClientRequest) =>
       Effect.withFiberRuntime<HttpClientResponse.HttpClientResponse, E | E2, R>((fiber) => {
@@ -145,12 +159,21 @@ const through = <E, R, E2>(
           patienceMillis: Infinity,
           isRepeatable: repeatable ?? HttpOutcome.isRepeatable(request),
           rules: { statuses, repeatable },
-          holdUntil: overrides.holdUntil ?? options.holdUntil ?? "body"
+          holdUntil: overrides.holdUntil ?? options.holdUntil ?? "body",
+          hear: undefined
         }
         return new Exchange(way, terms).under(under(terms, overrides))
       })
     return HttpClient.makeWith<E, R, E | E2, R>(Effect.flatMap(following(call, maxRedirects)), preprocess)
   })
+
+/** The policy for a call that hears what its answer says of quotas, and waits for what other answers have said. */
+const heeding = (known: Quotas, keyed: string, terms: Terms, policy: Policy.Standard): Policy.Standard => {
+  const subject = () => ({ policy: policy.name, keyed, origin: Origin.of(terms.request) })
+  terms.hear = (fiber, headers) => known.heard(fiber, subject, headers)
+  const inTurn = known.turnOf(subject)
+  return inTurn === undefined ? policy : policy.with({ inTurn })
+}
 
 /**
  * A client under standard policies, one for each origin. Its name is that of the policies, with the key, in errors and
@@ -194,11 +217,13 @@ export const protect = <E, R>(
     yield* InvalidOptions.together(name, [
       InvalidOptions.orDie(name, standardKinds(options)),
       InvalidOptions.orDie(name, settings(options)),
+      InvalidOptions.orDie(name, quotas(options)),
       Effect.scoped(Policy.standard(name, options)),
       Effect.scoped(keyed)
     ])
     const policies = yield* keyed
     const variants = new Variants()
+    const told = yield* InvalidOptions.orDie(name, quotas(options))
     return yield* through<E, R, Policy.StandardError>(
       client,
       name,
@@ -208,7 +233,7 @@ export const protect = <E, R>(
           const fitting = variants.of(policy, terms, overrides)
           terms.timeout = fitting.timeout
           terms.patienceMillis = Option.match(fitting.patience, { onNone: () => Infinity, onSome: Duration.toMillis })
-          return fitting.protect(attempt)
+          return told === undefined ? fitting.protect(attempt) : heeding(told, name, terms, fitting).protect(attempt)
         })
     )
   })

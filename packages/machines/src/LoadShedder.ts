@@ -164,6 +164,20 @@ export const sweep = (
   return changed(config, state, { lines, running: state.running }, leaving, nowMillis)
 }
 
+/** When one who waits has to go, if it is not let in before and nothing else changes; undefined if it does not wait. */
+export const leavesMillis = (config: Config, state: State, { class: of, id }: Request): number | undefined => {
+  const line = state.lines[rankOf(of)]
+  const waiter = line?.waiters.find((each) => each.id === id)
+  if (line === undefined || waiter === undefined) return undefined
+  const { intervalMillis, targetMillis } = config
+  const fromMillis = waiter.sinceMillis + state.delayMillis
+  return Math.min(
+    waiter.latestMillis + 1,
+    fromMillis + intervalMillis,
+    Math.max(fromMillis + targetMillis, line.sinceMillis + intervalMillis)
+  )
+}
+
 /** Lets in as many of those who wait as there is room for, after those who must have gone. */
 const fill = (config: Config, before: State, nowMillis: number): readonly [Outcome, State] => {
   const [refused, state] = sweep(config, before, nowMillis)

@@ -86,9 +86,18 @@ export const initial = (config: Config): State =>
 /** The most that one call can ever take. */
 export const largestCost = (config: Config): number => (config._tag === "TokenBucket" ? config.burst : config.limit)
 
-/** What is missing in the bucket now; a number and no new state, for each of those would be garbage at every call. */
-const missingNow = ({ limit }: TokenBucketConfig, { atMillis, missing }: TokenBucket, nowMillis: number): number =>
-  nowMillis <= atMillis ? missing : Math.max(0, missing - (nowMillis - atMillis) * limit)
+/**
+ * What is missing in the bucket now; a number and no new state, for each of those would be garbage at every call. Of a key
+ * that has used more under a higher limit than it has now, no more is missing than all.
+ */
+const missingNow = (
+  { burst, limit, windowMillis }: TokenBucketConfig,
+  { atMillis, missing }: TokenBucket,
+  nowMillis: number
+): number => {
+  const most = Math.min(missing, burst * windowMillis)
+  return nowMillis <= atMillis ? most : Math.max(0, most - (nowMillis - atMillis) * limit)
+}
 
 const rolled = (config: SlidingWindowConfig, state: SlidingWindow, nowMillis: number): SlidingWindow => {
   const index = Math.floor(nowMillis / config.windowMillis)
@@ -124,7 +133,7 @@ const windowWait = (
     const room = limit - present - line - own
     const free = room < 0 ? windowMillis : freeAt(config, before, room)
     if (free < windowMillis) return Math.max(0, beginsIn + free)
-    const served = Math.min(line, limit - present - Math.ceil(before / windowMillis))
+    const served = Math.max(0, Math.min(line, limit - present - Math.ceil(before / windowMillis)))
     line -= served
     before = present + served
     present = 0

@@ -8,7 +8,8 @@
 import { InvalidOptions } from "@effect-resilience/core"
 import { type Duration, Either } from "effect"
 import type { Dashboard, Datasource, GraphPanel, Mapping, RowPanel, Variable } from "./grafana/Model.js"
-import { type Panel, type Row, rows } from "./grafana/Rows.js"
+import type { Panel, Row } from "./grafana/Panel.js"
+import { rows } from "./grafana/Rows.js"
 import { metrics } from "./MetricNames.js"
 import { span } from "./PromQl.js"
 
@@ -180,7 +181,8 @@ const lay = ({ panels, y }: Laid, row: Row): Laid => {
 }
 
 /**
- * A dashboard: traffic, latency, circuits with their states over time, bulkheads, retries, fallbacks, deadlines, chaos.
+ * A dashboard: traffic, latency, circuits with their states over time, bulkheads, retries, limits, shedding, budgets and
+ * hedges, fallbacks, deadlines, chaos.
  * Throws `InvalidOptions`.
  *
  * @example
@@ -189,7 +191,7 @@ const lay = ({ panels, y }: Laid, row: Row): Laid => {
  *
  * const dashboard = Grafana.dashboard({ title: "Shop: calls to others" })
  * console.log(dashboard.panels.filter(({ type }) => type === "row").map(({ title }) => title).join(", "))
- * // Traffic, Latency, Circuit, Bulkhead, Retries, Fallbacks, Deadlines, Chaos
+ * // Traffic, Latency, Circuit, Bulkhead, Retries, Limits, Shedding, Retry budgets and hedges, Fallbacks, Deadlines, Chaos
  * ```
  */
 export const dashboard = (options: Options): Dashboard => {

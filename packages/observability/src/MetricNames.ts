@@ -7,7 +7,7 @@
  */
 
 /** What kind of time series a metric gives. */
-export type Type = "counter" | "gauge" | "histogram"
+export type Type = "counter" | "gauge" | "histogram" | "summary"
 
 /** One metric. */
 export interface Definition {
@@ -31,6 +31,10 @@ const counter = <const N extends string, const L extends ReadonlyArray<string>>(
 
 const gauge = <const N extends string, const L extends ReadonlyArray<string>>(name: N, labels: L, help: string) =>
   ({ name, type: "gauge", help, labels }) as const
+
+/** Quantiles, each a gauge with a label `quantile`: a summary that tells no sum and no count. */
+const quantiles = <const N extends string, const L extends ReadonlyArray<string>>(name: N, labels: L, help: string) =>
+  ({ name, type: "summary", help, labels: [...labels, "quantile"] }) as const
 
 const histogram = <const N extends string, const L extends ReadonlyArray<string>>(
   name: N,
@@ -98,6 +102,29 @@ export const metrics = {
     "Calls that were not repeated because the budget was empty."
   ),
   throttleRejected: counter("throttle_rejected_total", ["service"], "Calls that the throttle did not send."),
+  concurrencyLimit: gauge("concurrency_limit", ["service"], "Calls that may run at a time, as far as that is learned."),
+  concurrencyInFlight: gauge("concurrency_in_flight", ["service"], "Calls that run under a limit that is learned."),
+  loadShedRequests: counter(
+    "load_shed_requests_total",
+    ["service", "priority", "reason"],
+    "Requests that a server short of capacity refused, by how much they mattered and why."
+  ),
+  eventLoopDelay: quantiles(
+    "event_loop_delay_seconds",
+    [],
+    "How late timers of the event loop were in the last minute."
+  ),
+  hedgeAttempts: counter(
+    "hedge_attempts_total",
+    ["service", "result"],
+    "Further copies of slow calls: won, lost, failed; suppressed were due, but not made."
+  ),
+  hedgeDelay: gauge("hedge_delay_seconds", ["service"], "After how long without an answer another copy begins."),
+  latencyQuantile: quantiles(
+    "latency_quantile_seconds",
+    ["service"],
+    "How long calls took of late, where a policy learns from that."
+  ),
   fallbackInvocations: counter(
     "fallback_invocations_total",
     ["service", "fallback_type"],

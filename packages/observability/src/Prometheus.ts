@@ -80,7 +80,12 @@ const describe = (pair: MetricPair.MetricPair.Untyped): Described | undefined =>
       ? single("counter", total(name), labelsOf(pair, "counter"), state.count)
       : single("gauge", name, labelsOf(pair, "gauge"), state.count)
   }
-  if (MetricState.isGaugeState(state)) return single("gauge", name, labelsOf(pair, "gauge"), state.value)
+  if (MetricState.isGaugeState(state)) {
+    const labels = labelsOf(pair, "gauge")
+    // Gauges of quantiles are what the format knows as a summary, here one without a sum and a count.
+    const type = labels.some(([label]) => label === "quantile") ? "summary" : "gauge"
+    return single(type, name, labels, state.value)
+  }
   if (MetricState.isFrequencyState(state)) {
     const labels = labelsOf(pair, "counter")
     const samples = [...state.occurrences].map(([word, value]) => ({

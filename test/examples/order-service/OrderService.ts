@@ -63,11 +63,16 @@ const textOf = (response: HttpServerResponse.HttpServerResponse): string =>
   response.body._tag === "Uint8Array" ? new TextDecoder().decode(response.body.body) : ""
 
 /** Asks a route. `body` goes out as JSON, a string as it is. */
-export const ask = (method: string, path: string, body?: unknown): Effect.Effect<Answer, never, Routes.Services> =>
+export const ask = (
+  method: string,
+  path: string,
+  body?: unknown,
+  extra: Readonly<Record<string, string>> = {}
+): Effect.Effect<Answer, never, Routes.Services> =>
   Effect.gen(function* () {
     const content = typeof body === "string" || body === undefined ? (body ?? null) : JSON.stringify(body)
     const headers: Record<string, string> =
-      content === null ? {} : { "content-length": String(new TextEncoder().encode(content).length) }
+      content === null ? extra : { ...extra, "content-length": String(new TextEncoder().encode(content).length) }
     const request = HttpServerRequest.fromWeb(
       new Request(`http://shop.test${path}`, { method, body: content, headers })
     )

@@ -12,8 +12,11 @@ describe("the policies", () => {
   const options = Policies.options(1)
 
   it("together take no more sockets than there are, and pages no more of inventory than a third", () => {
-    const permits = Object.values(options).map(({ bulkhead }) => bulkhead.maxConcurrent)
-    expect(permits.reduce((sum, each) => sum + each)).toBe(sockets)
+    const { payment, ...others } = options
+    const copies = ({ hedge = "none" }: (typeof others)["reviews"]) =>
+      hedge === "none" ? 1 : 1 + (hedge.maxHedges ?? 1)
+    const permits = Object.values(others).map((each) => each.bulkhead.maxConcurrent * copies(each))
+    expect(permits.reduce((sum, each) => sum + each, payment.concurrency.max)).toBe(sockets)
     expect(Policies.stockReads.bulkhead.maxConcurrent * 3).toBeLessThanOrEqual(options.inventory.bulkhead.maxConcurrent)
   })
 
@@ -34,7 +37,7 @@ describe("the policies", () => {
   })
 })
 
-describe("a bulkhead", () => {
+describe("a limit", () => {
   it.effect("lets no more than 20 orders at payment, and the others are pending at once", () => {
     const town = ScriptedDependencies.make()
     town.health.payment = "hangs"

@@ -73,14 +73,14 @@ describe("a product page", () => {
 
   it.effect("is not shown without its price or its product", () => {
     const town = ScriptedDependencies.make()
-    town.health.pricing = "refuses"
+    town.health.product = "hangs"
     return Effect.gen(function* () {
+      expect(yield* page("p5")).toMatchObject({ status: 503, body: { error: expect.stringContaining("description") } })
+      town.health.product = { answersAfter: 20 }
+      town.health.pricing = "refuses"
       const noPrice = yield* page("p5")
       expect(noPrice).toMatchObject({ status: 503, body: { error: expect.stringContaining("price") } })
       expect(Number(noPrice.headers["retry-after"])).toBeGreaterThanOrEqual(1)
-      town.health.pricing = { answersAfter: 20 }
-      town.health.product = "hangs"
-      expect(yield* page("p5")).toMatchObject({ status: 503, body: { error: expect.stringContaining("description") } })
     }).pipe(Effect.provide(layer(town)))
   })
 

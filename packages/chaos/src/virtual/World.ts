@@ -5,6 +5,7 @@
  * Once it is closed, what still comes is left to real time: a fiber that could not be ended because it waits for something
  * real runs to its end when that has come.
  */
+import { AlarmClock } from "@effect-resilience/core"
 import { Clock, Duration, Effect, type Exit, type Fiber, FiberId, type Option, Scheduler, Supervisor } from "effect"
 import { Timers } from "./Timers.js"
 
@@ -33,7 +34,7 @@ const rounded = (millis: number): number => Math.round(millis * 1e6) / 1e6
 
 const realTime = Clock.make()
 
-export class World implements Clock.Clock, Scheduler.Scheduler {
+export class World implements AlarmClock.AlarmClock, Scheduler.Scheduler {
   readonly [Clock.ClockTypeId]: Clock.ClockTypeId = Clock.ClockTypeId
   readonly roll = new Roll()
   readonly timers = new Timers()
@@ -128,6 +129,24 @@ export class World implements Clock.Clock, Scheduler.Scheduler {
             return Effect.sync(cancel)
           })
     )
+  }
+
+  get [AlarmClock.AlarmsTypeId](): AlarmClock.Alarms | undefined {
+    return this.isClosed ? undefined : this.alarms
+  }
+
+  /** As a fiber that is woken and lets everybody else have a turn first who is woken at that moment. */
+  private readonly alarms: AlarmClock.Alarms = (millis, ring) => {
+    let isOff = false
+    const turn = () => {
+      if (!isOff) ring()
+    }
+    const wake = () => this.scheduleTask(() => this.scheduleTask(turn, 0), 0)
+    const cancel = this.arm(Duration.millis(millis), wake)
+    return () => {
+      isOff = true
+      cancel()
+    }
   }
 
   private arm(duration: Duration.Duration, ring: () => void): () => boolean {

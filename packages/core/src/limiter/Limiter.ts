@@ -26,6 +26,9 @@ export interface TakeOptions {
   readonly maxWait?: Duration.DurationInput | undefined
 }
 
+/** What a call would want. */
+export type WaitOptions = Pick<TakeOptions, "key" | "cost">
+
 /** Permits that were taken, and what is left after them. */
 export interface Taken {
   readonly limit: number
@@ -55,6 +58,9 @@ interface Wish {
   readonly cost: number
 }
 
+const isPayable = (limit: Machine.Config, cost: number): boolean =>
+  Number.isInteger(cost) && cost >= 1 && cost <= Machine.largestCost(limit)
+
 /** A limiter at work: takes permits, and lets calls wait for them. */
 export class Limiter {
   /** Of the keys for which somebody waits. */
@@ -77,16 +83,22 @@ export class Limiter {
       if (key === "") this.isAskedWithoutKey = true
       const limit = this.limits.ofKey(key)
       if (Either.isLeft(limit)) return this.invalid(limit.left)
-      const most = Machine.largestCost(limit.right)
-      if (!(Number.isInteger(cost) && cost >= 1 && cost <= most)) {
-        return this.invalid([{ option: "cost", value: `${cost}`, allowed: `a whole number from 1 to ${most}` }])
-      }
+      if (!isPayable(limit.right, cost)) return this.invalidCost(limit.right, cost)
       if (onExceeded === "wait") return this.waiting(fiber, { key, limit: limit.right, cost }, options.maxWait)
       const line = this.lines.size === 0 ? undefined : this.lines.get(key)
       return line === undefined
         ? this.atOnce(fiber, key, limit.right, cost)
         : this.behind(fiber, { key, limit: limit.right, cost }, line)
     })
+
+  /** How long a call would wait that came now; 0 if it would not. */
+  readonly wait = ({ cost = 1, key = "" }: WaitOptions = {}): Effect.Effect<Duration.Duration> => {
+    const limit = this.limits.ofKey(key)
+    if (Either.isLeft(limit)) return this.invalid(limit.left)
+    if (!isPayable(limit.right, cost)) return this.invalidCost(limit.right, cost)
+    const ahead = this.lines.get(key)?.cost ?? 0
+    return Effect.map(this.ledger.waitMillis(key, limit.right, cost, ahead), Duration.millis)
+  }
 
   get snapshot(): Effect.Effect<Snapshot> {
     const limit = Either.getOrUndefined(this.limits.ofKey(""))
@@ -99,6 +111,11 @@ export class Limiter {
       lines: this.lines.size,
       available: free
     }))
+  }
+
+  private invalidCost(limit: Machine.Config, cost: number): Effect.Effect<never> {
+    const allowed = `a whole number from 1 to ${Machine.largestCost(limit)}`
+    return this.invalid([{ option: "cost", value: `${cost}`, allowed }])
   }
 
   private invalid(problems: ReadonlyArray<InvalidOptions.Problem>): Effect.Effect<never> {

@@ -9,6 +9,7 @@ export class RateLimited extends Data.TaggedError("RateLimited")<{
   readonly policy: string
   /** Whose limit it was; it may name a caller, and is not in the message. */
   readonly key: string
+  /** 0 where it is a server's own, which has not said how much that is. */
   readonly limit: number
   /** How many permits there are; fewer than the call wanted, or others are in line for them. */
   readonly remaining: number
@@ -23,7 +24,8 @@ export class RateLimited extends Data.TaggedError("RateLimited")<{
   }
   override get message(): string {
     const wait = Option.match(this.retryAfter, { onNone: () => "later", onSome: (d) => `after ${Duration.format(d)}` })
-    return `The limit of ${this.limit} of "${this.policy}" is used up, ${this.remaining} are left: come back ${wait}`
+    const much = this.limit === 0 ? "" : ` of ${this.limit}`
+    return `The limit${much} of "${this.policy}" is used up, ${this.remaining} are left: come back ${wait}`
   }
 }
 

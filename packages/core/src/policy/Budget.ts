@@ -52,12 +52,23 @@ export const waitsKnown = (subject: Subject): boolean =>
 // reckoned as fast as any other.
 const reckoned = 10_000
 
+/** How many copies there may be of an attempt. */
+export const copiesOf = ({ hedge }: Settings): number => 1 + (hedge?.maxHedges ?? 0)
+
+/** The longest that it may take until another copy begins. */
+const latestHedge = ({ delay }: NonNullable<Settings["hedge"]>): number =>
+  delay._tag === "Fixed" ? delay.millis : Math.max(delay.initialMillis, delay.maxMillis)
+
+/** How long an attempt may take, all copies of it: each begins after the delay, or when the one before has failed. */
+export const attemptMillis = ({ hedge, timeoutMillis }: Settings): number =>
+  hedge === undefined ? timeoutMillis : timeoutMillis + hedge.maxHedges * Math.min(timeoutMillis, latestHedge(hedge))
+
 /** All attempts and waits, the budget aside. */
-const allAttempts = ({ settings: { retry, timeoutMillis } }: Subject, wait: (n: number) => number): number => {
-  const retries = retry?.maxRetries ?? 0
+const allAttempts = ({ settings }: Subject, wait: (n: number) => number): number => {
+  const retries = settings.retry?.maxRetries ?? 0
   const waits = Array.from({ length: Math.min(retries, reckoned) }, (_, n) => wait(n))
   const beyond = retries > reckoned ? (retries - reckoned) * wait(retries - 1) : 0
-  return waits.reduce((sum, each) => sum + each, beyond) + (retries + 1) * timeoutMillis
+  return waits.reduce((sum, each) => sum + each, beyond) + (retries + 1) * attemptMillis(settings)
 }
 
 /** How long a call can take when every attempt and every wait is as long as it can be, the budget aside. */
@@ -65,13 +76,20 @@ export const worstCaseMillis = (subject: Subject): number => allAttempts(subject
 
 /** What to expect of a call while the dependency hangs. */
 export const expectedCase = (subject: Subject): ExpectedCase => {
-  const { deadlineMillis, retry, timeoutMillis } = subject.settings
+  const { settings } = subject
+  const { deadlineMillis, retry } = settings
+  const timeoutMillis = attemptMillis(settings)
+  const copies = copiesOf(settings)
   const retries = retry?.maxRetries ?? 0
   const mean = meanOf(subject)
   if (deadlineMillis === Infinity || timeoutMillis === Infinity) {
     const attempts = timeoutMillis === Infinity ? 1 : retries + 1
     const limit = Math.min(timeoutMillis, deadlineMillis)
-    return { attempts, millis: Math.min(allAttempts(subject, mean), deadlineMillis), lastAttemptMillis: limit }
+    return {
+      attempts: attempts * copies,
+      millis: Math.min(allAttempts(subject, mean), deadlineMillis),
+      lastAttemptMillis: limit
+    }
   }
   let lastAttemptMillis = Math.min(timeoutMillis, deadlineMillis)
   let millis = lastAttemptMillis
@@ -84,17 +102,17 @@ export const expectedCase = (subject: Subject): ExpectedCase => {
     millis += wait + lastAttemptMillis
     attempts += 1
   }
-  return { attempts, millis, lastAttemptMillis }
+  return { attempts: attempts * copies, millis, lastAttemptMillis: Math.min(lastAttemptMillis, settings.timeoutMillis) }
 }
 
 /** How many retries fit the budget in the worst case; -1 if not even the first attempt does. */
 export const fittingRetries = (subject: Subject): number => {
-  const { deadlineMillis, retry, timeoutMillis } = subject.settings
+  const { deadlineMillis, retry } = subject.settings
   const most = retry?.maxRetries ?? 0
   if (deadlineMillis === Infinity) return most
   return Deadline.retriesThatFit({
     budgetMillis: deadlineMillis,
-    timeoutMillis,
+    timeoutMillis: attemptMillis(subject.settings),
     overheadMillis: 0,
     ceilingMillis: ceilingOf(subject),
     most

@@ -19,19 +19,20 @@ import { CurrentDeadline, type DeadlineExceeded, inForce, missed } from "../Dead
 import { type AnyFiber, nowMillis } from "../FiberTime.js"
 import * as Outcome from "../Outcome.js"
 import * as Occupancy from "../Occupancy.js"
-import { region, type Restore } from "../Region.js"
+import { onEnd, region, type Restore } from "../Region.js"
 import * as Repetition from "../Repetition.js"
 import * as Retry from "../Retry.js"
 import { settleExit, type Teller } from "../Settlement.js"
 import { withOwnChildren } from "../SameFiber.js"
 import type { Counted } from "../telemetry/Events.js"
 import * as Telemetry from "../Telemetry.js"
-import { type TimedOut, timedOut } from "../Timeout.js"
+import type { TimedOut } from "../TimedOut.js"
 import { armed, type Armed, type Limit, limited } from "../Timer.js"
 import { attemptEnded, callEnded, turnedAway } from "./Told.js"
-import { type Gate, refused, refusedAtOnce, type StandardError, type Way } from "./Way.js"
+import { type Caller, hedged } from "./Hedged.js"
+import { atLimit, type Gate, refused, refusedAtOnce, type StandardError, type Way } from "./Way.js"
 
-export type { StandardError, Way } from "./Way.js"
+export type { Gate, StandardError, Way } from "./Way.js"
 
 /** What all calls of one protected effect share; `restored` is the effect in `restore`, with which nearly every call begins. */
 interface Protected<A, E, R> {
@@ -43,13 +44,13 @@ interface Protected<A, E, R> {
 
 const nothing = () => {}
 
-class Call<A, E, R> implements Limit<TimedOut | DeadlineExceeded>, Teller {
+class Call<A, E, R> implements Limit<TimedOut | DeadlineExceeded>, Teller, Caller {
   /** The budget of the caller, and that of the call: a shorter one of the policy's own, or the same. */
   private readonly outer: Machine.Deadline | undefined
   private deadline: Machine.Deadline | undefined = undefined
   /** Gives back what the call occupies. */
   private letGo: () => void = nothing
-  private permit: Permit | undefined = undefined
+  permit: Permit | undefined = undefined
   /** The limit of the first attempt, where an alarm has it. */
   private armed: Armed<TimedOut | DeadlineExceeded> | undefined = undefined
   /** When the attempt that is under way began, its limit, and whose that is. */
@@ -57,21 +58,22 @@ class Call<A, E, R> implements Limit<TimedOut | DeadlineExceeded>, Teller {
   millis = Infinity
   private limitedBy: "timeout" | "deadline" = "timeout"
   /** How long the last attempt took, where that is not the whole call. */
-  private lastedMillis: number | undefined = undefined
+  lastedMillis: number | undefined = undefined
   private enteredMillis = 0
-  private attempts = 0
+  attempts = 0
+  hasPaidCopies = false
   /** What the last attempt that was judged has ended with. */
   private before: Exit.Exit<unknown, unknown> | undefined = undefined
   /** The same, of a call that was given up while it waited for another attempt. */
   private last: Exit.Exit<unknown, unknown> | undefined = undefined
   /** Where anybody hears of every call. */
-  private readonly hub: Telemetry.Hub | undefined
+  readonly hub: Telemetry.Hub | undefined
   /** What to restore, where a budget of the policy's own is published. */
   private contextBefore: Context.Context<never> | undefined = undefined
 
-  private readonly way: Way
+  readonly way: Way
   readonly restore: Restore
-  private work: Effect.Effect<A, E, R>
+  private work: Effect.Effect<A, E | StandardError, R>
 
   constructor(
     readonly fiber: AnyFiber,
@@ -79,7 +81,8 @@ class Call<A, E, R> implements Limit<TimedOut | DeadlineExceeded>, Teller {
   ) {
     this.way = of.way
     this.restore = of.restore
-    this.work = of.self
+    const { hedge } = of.way
+    this.work = hedge === undefined ? of.self : hedged(hedge, this, of.self)
     this.outer = inForce(fiber)
     this.hub = Telemetry.hubOfCalls(fiber)
   }
@@ -148,12 +151,14 @@ class Call<A, E, R> implements Limit<TimedOut | DeadlineExceeded>, Teller {
     const { self, restored } = this.of
     this.way.budget?.called(now)
     const attempt = this.way.gate === undefined ? this.attempt(now, true) : this.gated(this.way.gate)
-    return this.afterwards(attempt === self ? restored : this.restore(attempt), (exit) => this.attempted(exit))
+    return onEnd(attempt === self ? restored : this.restore(attempt), (exit) => this.attempted(exit))
   }
 
   /** An attempt that begins when it is let through, if it is. Until then it has not lasted at all. */
   private gated(gate: Gate): Effect.Effect<A, E | StandardError, R> {
     this.lastedMillis = 0
+    // Each copy goes through the gate.
+    if (this.way.hedge !== undefined) return this.work
     return gate(Effect.withFiberRuntime<A, E | StandardError, R>((fiber) => this.again(fiber)))
   }
 
@@ -186,16 +191,14 @@ class Call<A, E, R> implements Limit<TimedOut | DeadlineExceeded>, Teller {
   /** What an attempt fails with that has reached its limit. */
   onLimit(): TimedOut | DeadlineExceeded {
     const { deadline, fiber, millis, way } = this
-    return deadline !== undefined && this.limitedBy === "deadline"
-      ? missed(fiber, deadline, "in-flight", way.of)
-      : timedOut(fiber, way.of, millis, way.of.operation)
+    return atLimit(way, fiber, deadline, this.limitedBy, millis)
   }
 
   /** The first attempt has ended. */
   private attempted(exit: Exit.Exit<A, E | StandardError>): Effect.Effect<A, E | StandardError, R> {
     if (this.armed === undefined) return this.repeated(exit)
     const answer = this.armed.answer(exit)
-    return answer === exit ? this.repeated(exit) : this.afterwards(answer, (inTime) => this.repeated(inTime))
+    return answer === exit ? this.repeated(exit) : onEnd(answer, (inTime) => this.repeated(inTime))
   }
 
   /** Makes the call again, as long as that is worth it. */
@@ -221,7 +224,7 @@ class Call<A, E, R> implements Limit<TimedOut | DeadlineExceeded>, Teller {
       return gate === undefined ? this.again(fiber) : this.gated(gate)
     })
     const answer = Repetition.afterFirst(again, { ...plan, judge }, this.fiber, exit)
-    return this.afterwards(this.restore(answer), (last) => {
+    return onEnd(this.restore(answer), (last) => {
       if (this.lastedMillis !== undefined && Outcome.wasCutShort(last)) this.last = this.before
       this.lastedMillis ??= nowMillis(this.fiber) - this.startedMillis
       return this.conclude(last)
@@ -230,7 +233,7 @@ class Call<A, E, R> implements Limit<TimedOut | DeadlineExceeded>, Teller {
 
   /** The first attempt was the only one. */
   private atOnce(exit: Exit.Exit<A, E | StandardError>): Effect.Effect<A, E | StandardError, R> {
-    if (exit._tag === "Success") this.way.budget?.succeeded(false)
+    if (exit._tag === "Success") this.way.budget?.succeeded(this.hasPaidCopies)
     return this.conclude(exit)
   }
 
@@ -274,16 +277,6 @@ class Call<A, E, R> implements Limit<TimedOut | DeadlineExceeded>, Teller {
 
   private turnedAway<B, E2>(wait: Effect.Effect<B, E2>) {
     return turnedAway(this.fiber, this.way.of, this.enteredMillis, wait)
-  }
-
-  private afterwards(
-    self: Effect.Effect<A, E | StandardError, R>,
-    f: (exit: Exit.Exit<A, E | StandardError>) => Effect.Effect<A, E | StandardError, R>
-  ): Effect.Effect<A, E | StandardError, R> {
-    return Effect.matchCauseEffect(self, {
-      onSuccess: (value) => f(Exit.succeed(value)),
-      onFailure: (cause) => f(Exit.failCause(cause))
-    })
   }
 }
 

@@ -4,61 +4,16 @@
  */
 import { Config, ConfigError, Effect, Either, Option } from "effect"
 import * as Backoff from "../Backoff.js"
-import { type Checked, fraction, integer, orDie, type Problem, span, spanOrNone } from "../InvalidOptions.js"
+import { type Checked, orDie, type Problem } from "../InvalidOptions.js"
+import * as RetryBudget from "../RetryBudget.js"
 import * as TripOptions from "../TripOptions.js"
-import { type Settings, type StandardOptions, strict } from "./Options.js"
-
-/** Unlike `Number` it finds none in an empty text. */
-const numberIn = (text: string): number => (text === "" ? Number.NaN : Number(text))
-
-/** What each variable sets, and how its text is read; every value is a number, Infinity for `none`. */
-const variables = {
-  DEADLINE: { option: "deadline", read: spanOrNone },
-  TIMEOUT: { option: "timeout", read: spanOrNone },
-  RETRY_MAX_RETRIES: { option: "retry.maxRetries", read: (at, text) => integer(at, numberIn(text), 0) },
-  RETRY_BASE: { option: "retry.backoff.base", read: (at, text) => span(at, text) },
-  RETRY_CAP: { option: "retry.backoff.cap", read: (at, text) => span(at, text) },
-  RETRY_MAX_RETRY_AFTER: { option: "retry.maxRetryAfter", read: (at, text) => span(at, text, 0) },
-  CIRCUIT_BREAKER_CONSECUTIVE: {
-    option: "circuitBreaker.tripPolicy.failures",
-    read: (at, text) => integer(at, numberIn(text), 1, 1_000_000)
-  },
-  CIRCUIT_BREAKER_RATE: {
-    option: "circuitBreaker.tripPolicy.threshold",
-    read: (at, text) => fraction(at, numberIn(text), "0 excluded")
-  },
-  CIRCUIT_BREAKER_WINDOW: { option: "circuitBreaker.tripPolicy.window.duration", read: (at, text) => span(at, text) },
-  CIRCUIT_BREAKER_MINIMUM_CALLS: {
-    option: "circuitBreaker.tripPolicy.minimumCalls",
-    read: (at, text) => integer(at, numberIn(text), 1)
-  },
-  CIRCUIT_BREAKER_OPEN_DURATION: { option: "circuitBreaker.openDuration", read: (at, text) => span(at, text) },
-  BULKHEAD_MAX_CONCURRENT: { option: "bulkhead.maxConcurrent", read: (at, text) => integer(at, numberIn(text), 1) },
-  BULKHEAD_MAX_QUEUE: { option: "bulkhead.maxQueue", read: (at, text) => integer(at, numberIn(text), 0) },
-  BULKHEAD_MAX_WAIT: { option: "bulkhead.maxWait", read: (at, text) => span(at, text) }
-} satisfies Record<string, { option: string; read: (option: string, text: string) => Checked<number> }>
-
-type Name = keyof typeof variables
-type Given = { readonly [N in Name]?: number }
-
-/** The variables of the other trip policy than `CIRCUIT_BREAKER_CONSECUTIVE`. */
-const rateNames = ["CIRCUIT_BREAKER_RATE", "CIRCUIT_BREAKER_WINDOW", "CIRCUIT_BREAKER_MINIMUM_CALLS"] as const
-
-const isName = (name: string): name is Name => Object.hasOwn(variables, name)
-const names: ReadonlyArray<Name> = Object.keys(variables).filter(isName)
-
-/** `payment-eu` reads its timeout from `RESILIENCE_PAYMENT_EU_TIMEOUT`. */
-const variableOf = (policy: string, name: Name): string =>
-  `RESILIENCE_${policy.toUpperCase().replaceAll(/[^A-Z0-9]+/g, "_")}_${name}`
+import { type RateLimitOptions, type Settings, type StandardOptions, strict } from "./Options.js"
+import { type Given, mentions, type Name, names, rateNames, variableOf, variables } from "./Variables.js"
 
 const orNone = (millis: number | undefined) => (millis === Infinity ? "none" : millis)
 
 const partOf = <O extends object>(option: O | "none" | undefined): Partial<O> =>
   option === undefined || option === "none" ? {} : option
-
-/** Whether any variable of a group was given; an unmentioned group stays as it was, also when that is `"none"`. */
-const mentions = (given: Given, group: string): boolean =>
-  names.some((n) => n.startsWith(group) && given[n] !== undefined)
 
 /** Leaves out what is undefined, so that it does not hide a default. */
 const defined = <O extends object>(options: O): O => {
@@ -97,10 +52,71 @@ const tripPolicy = (given: Given, own: TripOptions.TripPolicy | undefined): Trip
   return slow.length === 0 ? failing : TripOptions.any(failing, ...slow)
 }
 
+/** What is left to its default where the environment says nothing, and the defaults are of another kind. */
+const ratioBudget = ({ retryBudget }: StandardOptions): RetryBudget.RatioOptions =>
+  retryBudget === undefined || retryBudget === "none" || RetryBudget.isRetryBudget(retryBudget) || "_tag" in retryBudget
+    ? {}
+    : retryBudget
+
+type SomeRateLimit = { readonly [K in keyof RateLimitOptions]?: RateLimitOptions[K] | undefined }
+
+/** A wait that is given is one that calls may make. */
+const rateLimit = (given: Given, own: SomeRateLimit): SomeRateLimit => ({
+  ...own,
+  ...defined({
+    limit: given.RATE_LIMIT_LIMIT,
+    window: given.RATE_LIMIT_WINDOW,
+    burst: given.RATE_LIMIT_BURST,
+    maxWait: given.RATE_LIMIT_MAX_WAIT,
+    onExceeded: given.RATE_LIMIT_MAX_WAIT === undefined ? undefined : ("wait" as const)
+  })
+})
+
+/** The parts of load control. */
+const control = (defaults: StandardOptions, given: Given): StandardOptions => {
+  const { limit, window, ...more } = rateLimit(given, partOf(defaults.rateLimit))
+  return {
+    ...(mentions(given, "retryBudget") && {
+      retryBudget: {
+        ...ratioBudget(defaults),
+        ...defined({
+          ratio: given.RETRY_BUDGET_RATIO,
+          minPerSecond: given.RETRY_BUDGET_MIN_PER_SECOND,
+          ttl: given.RETRY_BUDGET_TTL
+        })
+      }
+    }),
+    ...(mentions(given, "throttle") && {
+      throttle: {
+        ...partOf(defaults.throttle),
+        ...defined({ k: given.THROTTLE_K, maxRejection: given.THROTTLE_MAX_REJECTION, window: given.THROTTLE_WINDOW })
+      }
+    }),
+    ...(mentions(given, "rateLimit") &&
+      limit !== undefined &&
+      window !== undefined && {
+        rateLimit: { ...more, limit, window }
+      }),
+    ...(mentions(given, "concurrency") && {
+      concurrency: {
+        ...(defaults.concurrency === "adaptive" ? {} : partOf(defaults.concurrency)),
+        ...defined({
+          min: given.CONCURRENCY_MIN,
+          max: given.CONCURRENCY_MAX,
+          initial: given.CONCURRENCY_INITIAL,
+          maxQueue: given.CONCURRENCY_MAX_QUEUE,
+          maxWait: given.CONCURRENCY_MAX_WAIT
+        })
+      }
+    })
+  }
+}
+
 const merged = (defaults: StandardOptions, given: Given): StandardOptions => ({
   ...defaults,
+  ...control(defaults, given),
   ...defined({ deadline: orNone(given.DEADLINE), timeout: orNone(given.TIMEOUT) }),
-  ...(mentions(given, "RETRY_") && {
+  ...(mentions(given, "retry") && {
     retry: {
       ...partOf(defaults.retry),
       ...defined({
@@ -110,7 +126,7 @@ const merged = (defaults: StandardOptions, given: Given): StandardOptions => ({
       })
     }
   }),
-  ...(mentions(given, "CIRCUIT_BREAKER_") && {
+  ...(mentions(given, "circuitBreaker") && {
     circuitBreaker: {
       ...partOf(defaults.circuitBreaker),
       ...defined({
@@ -119,7 +135,7 @@ const merged = (defaults: StandardOptions, given: Given): StandardOptions => ({
       })
     }
   }),
-  ...(mentions(given, "BULKHEAD_") && {
+  ...(mentions(given, "bulkhead") && {
     bulkhead: {
       ...partOf(defaults.bulkhead),
       ...defined({
@@ -170,6 +186,25 @@ const contradictions = (policy: string, given: Given): ReadonlyArray<ConfigError
   return found
 }
 
+/** A rate limit has no default: what is neither set nor among the defaults is missing. */
+const missing = (
+  policy: string,
+  defaults: StandardOptions,
+  given: Given,
+  unreadable: ReadonlyArray<Name>
+): ReadonlyArray<ConfigError.ConfigError> => {
+  if (!mentions(given, "rateLimit")) return []
+  const { limit, window } = rateLimit(given, partOf(defaults.rateLimit))
+  const lacking: ReadonlyArray<Name> = [
+    ...(limit === undefined ? (["RATE_LIMIT_LIMIT"] as const) : []),
+    ...(window === undefined ? (["RATE_LIMIT_WINDOW"] as const) : [])
+  ]
+  const because = "must be set, since the policy has no rate limit of its own"
+  return lacking
+    .filter((name) => !unreadable.includes(name))
+    .map((name) => ConfigError.MissingData([variableOf(policy, name)], because))
+}
+
 /** All that is wrong as one error; nothing if nothing is. */
 const failAll = ([first, ...others]: ReadonlyArray<ConfigError.ConfigError>): Effect.Effect<
   void,
@@ -182,21 +217,21 @@ export const settings = (policy: string, defaults: StandardOptions): Effect.Effe
     yield* orDie(policy, strict(defaults))
     const all = yield* Effect.forEach(names, (name) => read(policy, name))
     const given = all.reduce<Given>((sum, one) => (Either.isRight(one) ? { ...sum, ...one.right } : sum), {})
-    const unreadable = all.flatMap((one) => (Either.isLeft(one) ? one.left : []))
-    yield* failAll([...unreadable, ...contradictions(policy, given)])
+    const unread = all.flatMap((one) => (Either.isLeft(one) ? one.left : []))
+    const unreadable = names.filter((_, at) => all.slice(at, at + 1).some(Either.isLeft))
+    yield* failAll([...unread, ...contradictions(policy, given), ...missing(policy, defaults, given, unreadable)])
     const checked = strict(merged(defaults, given))
     if (Either.isRight(checked)) return checked.right
     // The defaults were fine by themselves: what does not fit is set, or does not fit the deadline that is.
     const named = ({ allowed, option: path, value }: Problem) => {
       // Of several rules the first is the variables' own.
       const option = path.replace(".rules[0]", "")
-      const name = names.find((each) => given[each] !== undefined && variables[each].option === option)
-      return name === undefined
-        ? ConfigError.InvalidData(
-            [variableOf(policy, "DEADLINE")],
-            `does not fit: ${option} is ${value}, but must be ${allowed}`
-          )
-        : invalid(variableOf(policy, name), value, allowed)
+      const set = names.filter((each) => given[each] !== undefined)
+      const name = set.find((each) => variables[each].option === option)
+      if (name !== undefined) return invalid(variableOf(policy, name), value, allowed)
+      const beside = set.find((each) => variables[each].option.split(".")[0] === option.split(".")[0]) ?? "DEADLINE"
+      const message = `does not fit: ${option} is ${value}, but must be ${allowed}`
+      return ConfigError.InvalidData([variableOf(policy, beside)], message)
     }
     yield* failAll(checked.left.map(named))
     return yield* orDie(policy, checked)

@@ -7,7 +7,17 @@ import * as Budget from "./Budget.js"
 import * as Opening from "./Opening.js"
 import { budgetConfig, loose, type Settings, type StandardOptions } from "./Options.js"
 import { find, type Surroundings, type Trap } from "./Traps.js"
-import { budgetText, counted, rateLimitText, ruleText, seconds, span } from "./Wording.js"
+import {
+  budgetText,
+  concurrencyText,
+  counted,
+  hedgeText,
+  lineText,
+  rateLimitText,
+  ruleText,
+  seconds,
+  span
+} from "./Wording.js"
 
 /** One layer of the composition. */
 export interface Layer {
@@ -17,8 +27,10 @@ export interface Layer {
     | "circuit breaker"
     | "retry"
     | "retry budget"
+    | "hedge"
     | "throttle"
     | "rate limit"
+    | "adaptive limit"
     | "timeout"
   readonly does: string
 }
@@ -38,6 +50,8 @@ export interface Explanation {
   readonly waitsKnown: boolean
   /** What to expect of a call while the dependency hangs: every attempt times out, every wait is the mean. */
   readonly expected: Budget.ExpectedCase
+  /** How many retries there may be. */
+  readonly retries: number
   /** How many retries fit the deadline in the worst case; -1 if not even the first attempt does. */
   readonly retriesThatFit: number
   /** How long the circuit takes to open once the dependency hangs; needs `callsPerSecond`, and a circuit. */
@@ -56,13 +70,11 @@ const openText = ({ openings }: NonNullable<Settings["circuit"]>): string => {
   return `${span(first)} at first, then ${span(second)}${last === second ? "" : `, in the end ${span(last)}`}`
 }
 
-const lineText = ({ maxQueue, maxWaitMillis }: NonNullable<Settings["bulkhead"]>): string => {
-  if (maxQueue === 0) return "nobody waits"
-  return maxWaitMillis === Infinity ? `${maxQueue} may wait` : `${maxQueue} may wait, ${span(maxWaitMillis)} at most`
-}
+/** Whether hedges are paid from what retries are paid from. */
+const sharesBudget = (hedge: Settings["hedge"]): boolean => hedge !== undefined && !hedge.isBudgetGiven
 
 const layers = (
-  { bulkhead, circuit, deadlineMillis, rateLimit, retry, throttle, timeoutMillis }: Settings,
+  { bulkhead, circuit, concurrency, deadlineMillis, hedge, rateLimit, retry, throttle, timeoutMillis }: Settings,
   budget: ReturnType<typeof budgetConfig>
 ): ReadonlyArray<Layer> => [
   ...(deadlineMillis === Infinity ? [] : [{ layer: "deadline" as const, does: `${span(deadlineMillis)} in all` }]),
@@ -85,13 +97,15 @@ const layers = (
   ...(retry === undefined
     ? []
     : [{ layer: "retry" as const, does: `${retry.maxRetries} retries of what is transient` }]),
-  ...(retry === undefined || budget === undefined
+  ...((retry === undefined && !sharesBudget(hedge)) || budget === undefined
     ? []
     : [{ layer: "retry budget" as const, does: budgetText(budget) }]),
+  ...(hedge === undefined ? [] : [{ layer: "hedge" as const, does: hedgeText(hedge) }]),
   ...(throttle === undefined
     ? []
     : [{ layer: "throttle" as const, does: `sends ${throttle.k} for each that is accepted` }]),
   ...(rateLimit === undefined ? [] : [{ layer: "rate limit" as const, does: rateLimitText(rateLimit) }]),
+  ...(concurrency === undefined ? [] : [{ layer: "adaptive limit" as const, does: concurrencyText(concurrency) }]),
   ...(timeoutMillis === Infinity ? [] : [{ layer: "timeout" as const, does: `${span(timeoutMillis)} an attempt` }])
 ]
 
@@ -146,11 +160,12 @@ export const explain = (name: string, options: StandardOptions = {}, surrounding
   return {
     name,
     layers: layers(settings, budgetConfig(settings)),
-    attempts: (settings.retry?.maxRetries ?? 0) + 1,
+    attempts: ((settings.retry?.maxRetries ?? 0) + 1) * Budget.copiesOf(settings),
     worstCaseMillis: Math.min(unboundedMillis, settings.deadlineMillis),
     unboundedMillis,
     waitsKnown: Budget.waitsKnown(about),
     expected: Budget.expectedCase(about),
+    retries: settings.retry?.maxRetries ?? 0,
     retriesThatFit: Budget.fittingRetries(about),
     timeToOpen:
       surroundings.callsPerSecond === undefined ? undefined : Opening.timeToOpen(about, surroundings.callsPerSecond),
@@ -165,8 +180,8 @@ const worstText = ({ unboundedMillis, waitsKnown, worstCaseMillis }: Explanation
   return worstCaseMillis < unboundedMillis ? `${seconds(worstCaseMillis)}, by the deadline; without it ${all}` : all
 }
 
-const fitText = ({ attempts, retriesThatFit }: Explanation): string =>
-  retriesThatFit < 0 ? "none, not even the first attempt" : `${retriesThatFit} of ${attempts - 1}`
+const fitText = ({ retries, retriesThatFit }: Explanation): string =>
+  retriesThatFit < 0 ? "none, not even the first attempt" : `${retriesThatFit} of ${retries}`
 
 const openedAfter = (millis: number, because: string | undefined): string =>
   because === undefined ? seconds(millis) : `never: ${because}`
@@ -183,13 +198,13 @@ const openRows = ({ callsPerSecond, millis, rules }: Opening.TimeToOpen): Readon
 }
 
 const numberRows = (explanation: Explanation): ReadonlyArray<Row> => {
-  const { attempts, expected, timeToOpen } = explanation
+  const { attempts, expected, retries, timeToOpen } = explanation
   const asked = counted(expected.attempts, "attempt")
   return [
     ["attempts", `at most ${attempts}`],
     ["worst case", worstText(explanation)],
     ["expected case", `${seconds(expected.millis)}, ${asked} (all time out, waits are the mean)`],
-    ...(attempts === 1 ? [] : [["retries that fit", fitText(explanation)] as const]),
+    ...(retries === 0 ? [] : [["retries that fit", fitText(explanation)] as const]),
     ...(timeToOpen === undefined ? [] : openRows(timeToOpen))
   ]
 }

@@ -1,11 +1,14 @@
 /**
- * What each attempt goes through before its own limit begins: the throttle, then the rate limit.
+ * What each attempt goes through before its own limit begins: the throttle, then whatever else lets it through when it is its
+ * turn, then the rate limit, so that nothing is taken for who does not come through, then the adaptive limit, which must
+ * see attempts without their waits.
  */
 import { Duration, Effect, Option } from "effect"
+import * as AdaptiveLimiter from "../AdaptiveLimiter.js"
 import * as AdaptiveThrottle from "../AdaptiveThrottle.js"
 import type { Classifier } from "../Classifier.js"
 import type { RateLimitSettings } from "./Options.js"
-import type { RateLimiter, TakeOptions } from "../RateLimiter.js"
+import type { RateLimited, RateLimiter, TakeOptions } from "../RateLimiter.js"
 import type { Gate } from "./Way.js"
 
 const optionsOf = ({ maxWaitMillis }: RateLimitSettings): TakeOptions => {
@@ -14,18 +17,31 @@ const optionsOf = ({ maxWaitMillis }: RateLimitSettings): TakeOptions => {
   return { onExceeded: "wait", maxWait }
 }
 
-/** The gate of a policy with these parts; undefined if it has neither. */
+/** What a gate is made of. */
+interface Parts {
+  readonly throttle: Option.Option<AdaptiveThrottle.AdaptiveThrottle>
+  readonly rateLimiter: Option.Option<RateLimiter>
+  readonly adaptiveLimiter: Option.Option<AdaptiveLimiter.AdaptiveLimiter>
+  readonly inTurn: Option.Option<Effect.Effect<void, RateLimited>>
+  readonly classifier: Classifier
+}
+
+/** The gate of a policy with these parts; undefined if it has none of them. */
 export const gateOf = (
-  throttle: Option.Option<AdaptiveThrottle.AdaptiveThrottle>,
-  limiter: Option.Option<RateLimiter>,
-  settings: RateLimitSettings | undefined,
-  classifier: Classifier
+  { adaptiveLimiter, classifier, inTurn, rateLimiter, throttle }: Parts,
+  settings: RateLimitSettings | undefined
 ): Gate | undefined => {
   const throttling = Option.getOrUndefined(Option.map(throttle, AdaptiveThrottle.gateOf))
-  const permits = Option.isNone(limiter) || settings === undefined ? undefined : limiter.value.take(optionsOf(settings))
-  if (throttling === undefined && permits === undefined) return undefined
-  return (attempt) => {
-    const inTurn = permits === undefined ? attempt : Effect.zipRight(permits, attempt)
-    return throttling === undefined ? inTurn : throttling.through(inTurn, classifier)
+  const limiting = Option.getOrUndefined(Option.map(adaptiveLimiter, AdaptiveLimiter.gateOf))
+  const permits =
+    Option.isNone(rateLimiter) || settings === undefined ? undefined : rateLimiter.value.take(optionsOf(settings))
+  const turn = Option.getOrUndefined(inTurn)
+  if (throttling === undefined && permits === undefined && limiting === undefined && turn === undefined)
+    return undefined
+  return <A, E, R>(attempt: Effect.Effect<A, E, R>) => {
+    const limited = limiting === undefined ? attempt : limiting.through(attempt, classifier)
+    const permitted = permits === undefined ? limited : Effect.zipRight(permits, limited)
+    const due = turn === undefined ? permitted : Effect.zipRight(turn, permitted)
+    return throttling === undefined ? due : throttling.through(due, classifier)
   }
 }

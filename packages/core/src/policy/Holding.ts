@@ -15,7 +15,7 @@ export type Hold = () => () => void
 /**
  * Runs work under policies (a `protect` of theirs), and lets it keep what they have taken for it for longer than it runs. `hold`, called while the
  * work runs, keeps that until what it gives is called, which must happen whatever becomes of the work; a retry outside may
- * run the work again, and each run holds for itself.
+ * run the work again, and each run holds for itself. A hedge makes no second copy of it.
  *
  * @example
  * ```ts
@@ -53,5 +53,7 @@ export const protectHolding = <A, E, R, E2>(
       })
     })
     const looked = under(inside)
-    return around.wanted ? looked : withReference(looked, Occupancy, collecting(caller, outside))
+    return around.wanted && around.isAlone === true
+      ? looked
+      : withReference(looked, Occupancy, collecting(caller, outside))
   })

@@ -3,7 +3,8 @@
  *
  * Every call is assumed to run into its limits, as in the expected case, and nothing that went well before to be in the
  * window any more: successes that still are delay a rule on a share of calls until the failures outweigh them. What the
- * bulkhead refuses never reaches the circuit, so no more calls count than it lets in.
+ * bulkhead refuses never reaches the circuit, and what the adaptive limit refuses counts for nothing, so no more calls count
+ * than they let in; that limit is taken to be what it is at first.
  */
 import type { TripPolicy } from "@effect-resilience/machines"
 import { type ExpectedCase, expectedCase, type Subject } from "./Budget.js"
@@ -62,12 +63,13 @@ const ofRule = (
 
 /** How long the circuit takes to open once the dependency hangs; undefined for a policy without one. */
 export const timeToOpen = (subject: Subject, callsPerSecond: number): TimeToOpen | undefined => {
-  const { bulkhead, circuit } = subject.settings
+  const { bulkhead, circuit, concurrency } = subject.settings
   if (circuit === undefined) return undefined
   const { tripPolicy } = circuit.machine
   const expected = expectedCase(subject)
+  const limit = Math.min(bulkhead?.limit ?? Infinity, concurrency?.learning.initial ?? Infinity)
   const rules = (tripPolicy._tag === "Any" ? tripPolicy.rules : [tripPolicy]).map((rule) =>
-    ofRule(rule, 1_000 / callsPerSecond, bulkhead?.limit ?? Infinity, expected)
+    ofRule(rule, 1_000 / callsPerSecond, limit, expected)
   )
   return { callsPerSecond, millis: Math.min(...rules.map(({ millis }) => millis)), rules }
 }

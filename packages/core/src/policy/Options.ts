@@ -3,9 +3,11 @@
  */
 import type { AdaptiveThrottle as ThrottleMachine, RetryBudget as Machine } from "@effect-resilience/machines"
 import { Duration, Either } from "effect"
+import * as AdaptiveLimiter from "../AdaptiveLimiter.js"
 import * as AdaptiveThrottle from "../AdaptiveThrottle.js"
 import * as Bulkhead from "../Bulkhead.js"
 import * as CircuitOptions from "../CircuitOptions.js"
+import * as Hedge from "../hedge/Options.js"
 import { type Checked, every, map, span, spanOrNone, valid } from "../InvalidOptions.js"
 import type * as Outcome from "../Outcome.js"
 import * as RateLimiter from "../RateLimiter.js"
@@ -56,9 +58,19 @@ export interface StandardOptions {
   readonly throttle?: AdaptiveThrottle.Options | "none" | undefined
   /** A limit on what is sent, repetitions included, for a dependency with a quota. Default none. */
   readonly rateLimit?: RateLimitOptions | "none" | undefined
+  /**
+   * A second copy of an attempt that is slow, for operations that may happen twice; paid from `retryBudget` unless it has a
+   * budget of its own. Each copy is an attempt, with a limit of its own. Default none.
+   */
+  readonly hedge?: Hedge.Options | "none" | undefined
   /** Default a rate of 0.5 over 30 seconds with at least 20 calls, open for 30 seconds. */
   readonly circuitBreaker?: CircuitOptions.Options | "none" | undefined
-  /** Default 50 at a time, without a line. */
+  /**
+   * How many attempts may run at a time: learned from how long they take, in the place of `bulkhead`, which is then left
+   * out unless it is given. Default `"none"`: a bulkhead alone.
+   */
+  readonly concurrency?: AdaptiveLimiter.Options | "adaptive" | "none" | undefined
+  /** Default 50 at a time, without a line; none where `concurrency` is given. */
   readonly bulkhead?: BulkheadOptions | "none" | undefined
   /** How an exit counts, for retry and breaker alike. Default `Outcome.classify`. */
   readonly classify?: Outcome.Classify | undefined
@@ -77,6 +89,8 @@ export interface Settings {
   readonly retryBudget: Machine.Config | RetryBudget.RetryBudget | undefined
   readonly throttle: ThrottleMachine.Config | undefined
   readonly rateLimit: RateLimitSettings | undefined
+  readonly concurrency: AdaptiveLimiter.Settings | undefined
+  readonly hedge: Hedge.Settings | undefined
   readonly circuit: CircuitOptions.Settings | undefined
   readonly bulkhead: Bulkhead.Settings | undefined
 }
@@ -99,12 +113,16 @@ const spans = (options: StandardOptions): { readonly deadline: Checked<number>; 
   return { deadline, timeout: spanOrNone("timeout", options.timeout ?? Math.min(defaultTimeoutMillis, most)) }
 }
 
-/** Retries that are never made need no budget; one that is shared hears of the calls all the same. */
-const retryBudget = ({ retry, retryBudget: given = {} }: StandardOptions): Checked<Settings["retryBudget"]> => {
+/** What is never repeated needs no budget; one that is shared hears of the calls all the same. */
+const retryBudget = ({
+  hedge = "none",
+  retry,
+  retryBudget: given = {}
+}: StandardOptions): Checked<Settings["retryBudget"]> => {
   if (given === "none" || RetryBudget.isRetryBudget(given)) return valid(given === "none" ? undefined : given)
   const config = RetryBudget.settings(given, "retryBudget.")
-  const neverRetries = retry === "none" || retry?.maxRetries === 0
-  return map(config, (own) => (neverRetries ? undefined : own))
+  const isNeeded = (retry !== "none" && retry?.maxRetries !== 0) || (hedge !== "none" && hedge.budget === undefined)
+  return map(config, (own) => (isNeeded ? own : undefined))
 }
 
 const throttle = ({ throttle: given = "none" }: StandardOptions): Checked<Settings["throttle"]> =>
@@ -121,6 +139,13 @@ const rateLimit = ({ rateLimit: given = "none" }: StandardOptions): Checked<Sett
   })
 }
 
+const isAdaptive = ({ concurrency = "none" }: StandardOptions): boolean => concurrency !== "none"
+
+const concurrency = ({ concurrency: given = "none" }: StandardOptions): Checked<Settings["concurrency"]> => {
+  if (given === "none") return valid(undefined)
+  return AdaptiveLimiter.settings(given === "adaptive" ? {} : given, "concurrency.")
+}
+
 /** The numbers of what retries are paid from. */
 export const budgetConfig = ({ retryBudget: budget }: Settings): Machine.Config | undefined =>
   RetryBudget.isRetryBudget(budget) ? RetryBudget.accountOf(budget).config : budget
@@ -132,15 +157,17 @@ export const loose = (options: StandardOptions): Checked<Settings> => {
   const timeoutMillis = orElse(timeout, defaultTimeoutMillis)
   const attempt = Math.min(timeoutMillis, deadlineMillis)
   const probe = Math.min(deadlineMillis, 2_147_483_647)
+  const least = attempt === Infinity ? undefined : Math.ceil(attempt / 10)
+  const { hedge = "none" } = options
   return every<Settings>({
     deadlineMillis: deadline,
     timeoutMillis: timeout,
-    retry: part(options.retry, (retry) =>
-      Retry.settings(retry, "retry.", attempt === Infinity ? 0 : Math.ceil(attempt / 10))
-    ),
+    retry: part(options.retry, (retry) => Retry.settings(retry, "retry.", least ?? 0)),
     retryBudget: retryBudget(options),
     throttle: throttle(options),
     rateLimit: rateLimit(options),
+    concurrency: concurrency(options),
+    hedge: hedge === "none" ? valid(undefined) : Hedge.settings(hedge, "hedge.", least),
     circuit: part(options.circuitBreaker, (circuit) =>
       CircuitOptions.settings(circuit, "circuitBreaker.", {
         patienceMillis: attempt === Infinity ? undefined : Math.ceil(attempt / 2),
@@ -148,8 +175,10 @@ export const loose = (options: StandardOptions): Checked<Settings> => {
           deadlineMillis !== Infinity ? probe : timeoutMillis !== Infinity ? 2 * timeoutMillis : undefined
       })
     ),
-    bulkhead: part<BulkheadOptions, Bulkhead.Settings>(options.bulkhead, (bulkhead) =>
-      Bulkhead.settings({ ...bulkhead, maxConcurrent: bulkhead.maxConcurrent ?? defaultMaxConcurrent }, "bulkhead.")
+    bulkhead: part<BulkheadOptions, Bulkhead.Settings>(
+      options.bulkhead ?? (isAdaptive(options) ? "none" : undefined),
+      (bulkhead) =>
+        Bulkhead.settings({ ...bulkhead, maxConcurrent: bulkhead.maxConcurrent ?? defaultMaxConcurrent }, "bulkhead.")
     )
   })
 }

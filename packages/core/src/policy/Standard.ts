@@ -2,7 +2,7 @@
  * The canonical composition, outermost first:
  *
  *     deadline -> (open circuit? refuse at once) -> bulkhead -> circuit breaker -> retry, its budget
- *         -> throttle -> rate limit -> attempt timeout -> the call
+ *         -> hedge -> throttle -> rate limit -> adaptive limit -> attempt timeout -> the call
  *
  * The breaker stands outside the retry, so one request counts once however often it was repeated, and an open circuit
  * ends the repeating. An open circuit is seen before the line, so nobody queues to hear that it is open. The deadline has
@@ -11,19 +11,25 @@
  *
  * Throttle and rate limit stand inside the retry, because what a dependency is sent is attempts: a repetition takes of its
  * quota too. They stand outside the attempt's limit, so that a wait for a permit is not taken for a dependency that hangs,
- * and inside the breaker, which lets nothing be taken for calls that it refuses, and ignores what they refuse.
+ * and inside the breaker, which lets nothing be taken for calls that it refuses, and ignores what they refuse. The adaptive
+ * limit is the innermost of them: what it learns from are attempts, without their waits.
+ *
+ * A hedge stands outside of them for the same reason: each copy is an attempt, which is counted and limited by itself. It
+ * stands inside the retry, so that one repetition waits for what all copies of an attempt have come to.
  */
 import { Duration, Effect, Either, type Exit, Option, type Scope } from "effect"
+import * as AdaptiveLimiter from "../AdaptiveLimiter.js"
 import * as AdaptiveThrottle from "../AdaptiveThrottle.js"
 import * as Bulkhead from "../Bulkhead.js"
 import * as CircuitBreaker from "../CircuitBreaker.js"
 import { Classifier } from "../Classifier.js"
+import * as Hedge from "../Hedge.js"
 import * as InvalidOptions from "../InvalidOptions.js"
 import type * as Outcome from "../Outcome.js"
 import * as PolicyRegistry from "../PolicyRegistry.js"
 import * as RateLimiter from "../RateLimiter.js"
 import * as RetryBudget from "../RetryBudget.js"
-import { type StandardError, through, type Way } from "./Call.js"
+import { type Gate, type StandardError, through, type Way } from "./Call.js"
 import { gateOf } from "./Gate.js"
 import { Base, PartsTypeId, type Policy } from "./Model.js"
 import { type Settings, type StandardOptions, strict } from "./Options.js"
@@ -40,7 +46,7 @@ export interface Overrides {
   readonly timeout?: Duration.DurationInput | "none" | undefined
   /** How an exit counts. */
   readonly classify?: Outcome.Classify | undefined
-  /** Whether the call may be repeated; `false`: exactly one attempt. */
+  /** Whether the call may be repeated; `false`: exactly one attempt, without a retry or a hedge. */
   readonly repeatable?: boolean | undefined
   /**
    * What the call is for, in telemetry: a name of few, such as that of a method; never a URL, which may hold what must not
@@ -52,13 +58,18 @@ export interface Overrides {
    * such as a status code. Asked only where a sink wants to be told of every call.
    */
   readonly status?: ((exit: Exit.Exit<unknown, unknown>) => string | undefined) | undefined
+  /**
+   * What each attempt runs before it begins, where the rate limit stands and besides the policy's own: as that it may let
+   * the attempt wait for its turn, which counts for the deadline and not for the attempt, or refuse it.
+   */
+  readonly inTurn?: Effect.Effect<void, RateLimiter.RateLimited> | undefined
 }
 
 /** A standard policy, with the breaker and the bulkhead inside it for whoever wants to look at them. */
 export interface Standard extends Policy<StandardError> {
   /** None where the options said `"none"`. */
   readonly circuitBreaker: Option.Option<CircuitBreaker.CircuitBreaker>
-  /** None where the options said `"none"`. */
+  /** None where the options said `"none"`, or asked for an adaptive limit in its place. */
   readonly bulkhead: Option.Option<Bulkhead.Bulkhead>
   /** What retries are paid from; none where the options said `"none"`, or that there are no retries. */
   readonly retryBudget: Option.Option<RetryBudget.RetryBudget>
@@ -66,6 +77,10 @@ export interface Standard extends Policy<StandardError> {
   readonly throttle: Option.Option<AdaptiveThrottle.AdaptiveThrottle>
   /** None unless the options ask for one. */
   readonly rateLimiter: Option.Option<RateLimiter.RateLimiter>
+  /** None unless the options ask for one. */
+  readonly adaptiveLimiter: Option.Option<AdaptiveLimiter.AdaptiveLimiter>
+  /** None unless the options ask for one. */
+  readonly hedge: Option.Option<Hedge.Hedge>
   /** The limit of one attempt; none where the options said `"none"`. */
   readonly timeout: Option.Option<Duration.Duration>
   /** How long a dependency must have had before a call that is cut short counts against it; none without a breaker. */
@@ -80,11 +95,16 @@ interface Parts {
   readonly retryBudget: Option.Option<RetryBudget.RetryBudget>
   readonly throttle: Option.Option<AdaptiveThrottle.AdaptiveThrottle>
   readonly rateLimiter: Option.Option<RateLimiter.RateLimiter>
+  readonly adaptiveLimiter: Option.Option<AdaptiveLimiter.AdaptiveLimiter>
+  readonly hedge: Option.Option<Hedge.Hedge>
+  readonly inTurn: Option.Option<Effect.Effect<void, RateLimiter.RateLimited>>
   readonly classifier: Classifier
   /** How calls are repeated that may be. */
   readonly retry: Settings["retry"]
   readonly told: Told
 }
+
+const ungated: Gate = (attempt) => attempt
 
 class StandardPolicy extends Base implements Standard {
   private readonly way: Way
@@ -92,9 +112,12 @@ class StandardPolicy extends Base implements Standard {
   constructor(
     name: string,
     private readonly settings: Settings,
-    private readonly parts: Parts
+    private readonly parts: Parts,
+    private readonly hedges = true
   ) {
     super(name)
+    const hedge = hedges ? Option.getOrUndefined(Option.map(parts.hedge, Hedge.hedgerOf)) : undefined
+    const gate = gateOf(parts, settings.rateLimit)
     this.way = {
       name,
       of: parts.told,
@@ -103,7 +126,9 @@ class StandardPolicy extends Base implements Standard {
       circuit: Option.getOrUndefined(Option.map(parts.circuitBreaker, CircuitBreaker.circuitOf)),
       permits: Option.getOrUndefined(Option.map(parts.bulkhead, Bulkhead.permitsOf)),
       budget: Option.getOrUndefined(Option.map(parts.retryBudget, RetryBudget.accountOf)),
-      gate: gateOf(parts.throttle, parts.rateLimiter, settings.rateLimit, parts.classifier)
+      gate: gate ?? (hedge && ungated),
+      hedge,
+      throttle: Option.getOrUndefined(Option.map(parts.throttle, AdaptiveThrottle.gateOf))
     }
   }
 
@@ -127,6 +152,14 @@ class StandardPolicy extends Base implements Standard {
     return this.parts.rateLimiter
   }
 
+  get adaptiveLimiter(): Option.Option<AdaptiveLimiter.AdaptiveLimiter> {
+    return this.parts.adaptiveLimiter
+  }
+
+  get hedge(): Option.Option<Hedge.Hedge> {
+    return this.parts.hedge
+  }
+
   get timeout(): Option.Option<Duration.Duration> {
     const { timeoutMillis } = this.settings
     return timeoutMillis === Infinity ? Option.none() : Option.some(Duration.millis(timeoutMillis))
@@ -138,7 +171,10 @@ class StandardPolicy extends Base implements Standard {
   }
 
   get [PartsTypeId](): ReadonlyArray<Policy<unknown>> {
-    return [this.bulkhead, this.circuitBreaker, this.throttle].flatMap((part) => Option.toArray<Policy<unknown>>(part))
+    const { adaptiveLimiter, bulkhead, circuitBreaker, hedge, throttle } = this.parts
+    return [bulkhead, circuitBreaker, hedge, throttle, adaptiveLimiter].flatMap((part) =>
+      Option.toArray<Policy<unknown>>(part)
+    )
   }
 
   readonly with = (overrides: Overrides): Standard =>
@@ -151,13 +187,15 @@ class StandardPolicy extends Base implements Standard {
       },
       {
         ...this.parts,
+        inTurn: Option.orElse(Option.fromNullable(overrides.inTurn), () => this.parts.inTurn),
         classifier: this.parts.classifier.with(overrides.classify),
         told: {
           ...this.parts.told,
           operation: overrides.operation ?? this.parts.told.operation,
           status: overrides.status ?? this.parts.told.status
         }
-      }
+      },
+      overrides.repeatable ?? this.hedges
     )
 
   readonly protect = <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E | StandardError, R> =>
@@ -217,8 +255,16 @@ export const fromSettings = (
       settings.rateLimit === undefined
         ? Option.none()
         : Option.some(yield* RateLimiter.fromSettings(name, settings.rateLimit.of))
+    const adaptiveLimiter =
+      settings.concurrency === undefined
+        ? Option.none()
+        : Option.some(yield* AdaptiveLimiter.fromSettings(name, settings.concurrency, classify))
+    const hedge =
+      settings.hedge === undefined
+        ? Option.none()
+        : Option.some(yield* Hedge.fromSettings(name, settings.hedge, classify, Option.getOrUndefined(retryBudget)))
     const { retry } = settings
-    const control = { retryBudget, throttle, rateLimiter }
+    const control = { retryBudget, throttle, rateLimiter, adaptiveLimiter, hedge, inTurn: Option.none() }
     return yield* PolicyRegistry.register(
       new StandardPolicy(name, settings, { circuitBreaker, bulkhead, ...control, classifier, retry, told })
     )

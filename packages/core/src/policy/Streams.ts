@@ -86,7 +86,8 @@ class Call<A, E, R> {
         restore(
           Effect.provideService(policy.protect(this.attempt), Occupancy, {
             holders: this.outside,
-            wanted: this.wanted || this.door.keepsPermits
+            wanted: this.wanted || this.door.keepsPermits,
+            isAlone: true
           })
         ),
         {

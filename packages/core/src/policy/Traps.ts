@@ -1,31 +1,13 @@
 /**
  * The well-known mistakes in composing policies, found from the options alone.
  */
-import { fittingRetries, type Subject, worstCaseMillis } from "./Budget.js"
+import { attemptMillis, copiesOf, fittingRetries, type Subject, worstCaseMillis } from "./Budget.js"
 import { budgetConfig, type StandardOptions } from "./Options.js"
+import { pool, sharedPool } from "./PoolTraps.js"
+import type { Trap } from "./Trap.js"
 import { span } from "./Wording.js"
 
-/** The names of the mistakes that can be found. */
-export type Rule =
-  | "budget"
-  | "contradiction"
-  | "pool"
-  | "shared-pool"
-  | "queue"
-  | "rate-limit"
-  | "window"
-  | "no-timeout"
-  | "not-idempotent"
-  | "amplification"
-  | "remote-fallback"
-
-/** A mistake that was found: what it leads to, in numbers, and what to do about it. */
-export interface Trap {
-  readonly rule: Rule
-  readonly severity: "error" | "warning"
-  readonly message: string
-  readonly fix: string
-}
+export type { Rule, Trap } from "./Trap.js"
 
 /** What stands around a policy, as far as it is known. */
 export interface Surroundings {
@@ -51,7 +33,7 @@ const budget = (subject: Subject): ReadonlyArray<Trap> => {
       rule: "budget",
       severity: "warning",
       message:
-        `${retry.maxRetries + 1} attempts of ${span(timeoutMillis)} and their waits take up to ${span(worst)} in a budget of ` +
+        `${retry.maxRetries + 1} attempts of ${span(attemptMillis(subject.settings))} and their waits take up to ${span(worst)} in a budget of ` +
         `${span(deadlineMillis)}: ${fit} ${fit === 1 ? "retry fits" : "retries fit"}`,
       fix: `set retry.maxRetries to ${fit}, shorten the timeout, or give a deadline of ${span(worst)}`
     }
@@ -70,56 +52,58 @@ const contradiction = ({ settings: { deadlineMillis, timeoutMillis } }: Subject)
         }
       ]
 
-const pool = ({ options, settings: { bulkhead } }: Subject): ReadonlyArray<Trap> =>
-  options.pool === undefined || bulkhead === undefined || bulkhead.limit <= options.pool.size
-    ? []
-    : [
-        {
-          rule: "pool",
-          severity: "warning",
-          message:
-            `the bulkhead lets ${bulkhead.limit} calls in, the pool "${options.pool.name}" has ${options.pool.size}: ` +
-            `${bulkhead.limit - options.pool.size} callers wait inside for a connection, each holding a permit`,
-          fix: `set bulkhead.maxConcurrent to at most ${options.pool.size}`
-        }
-      ]
-
-const count = (limit: number): string => (limit === Infinity ? "unlimited" : String(limit))
-
-const sharedPool = (subject: Subject, sharers: ReadonlyArray<Subject>): ReadonlyArray<Trap> => {
-  const shared = subject.options.pool
-  if (shared === undefined) return []
-  const users = [subject, ...sharers.filter(({ options }) => options.pool?.name === shared.name)]
-  const limits = users.map(({ settings }) => settings.bulkhead?.limit ?? Infinity)
-  const sum = limits.reduce((total, limit) => total + limit, 0)
-  const greedy = users.filter(({ settings }) => (settings.bulkhead?.limit ?? Infinity) > shared.size / 2)
-  if (users.length < 2 || (sum <= shared.size && greedy.length === 0)) return []
-  const over = sum > shared.size ? [`bulkheads ${limits.map(count).join(" + ")} add up to ${count(sum)}`] : []
-  const half = greedy.map(({ name }) => `"${name}" alone may take over half`)
-  return [
-    {
-      rule: "shared-pool",
-      severity: "warning",
-      message: `over the pool "${shared.name}" of ${shared.size}: ${[...over, ...half].join("; ")}`,
-      fix: `let the bulkheads add up to at most ${shared.size}, none above ${Math.floor(shared.size / 2)}, or give each dependency a pool of its own`
-    }
+const queue = ({ settings }: Subject): ReadonlyArray<Trap> => {
+  const { bulkhead, concurrency, deadlineMillis, timeoutMillis } = settings
+  const left = deadlineMillis - timeoutMillis
+  const lines = [
+    { line: bulkhead, who: "bulkhead" },
+    { line: concurrency?.line, who: "concurrency" }
   ]
+  return lines.flatMap(({ line, who }): ReadonlyArray<Trap> => {
+    if (line === undefined || line.maxQueue === 0 || deadlineMillis === Infinity) return []
+    if (line.maxWaitMillis < deadlineMillis) return []
+    return [
+      {
+        rule: "queue",
+        severity: "warning",
+        message: `a call may wait ${span(line.maxWaitMillis)} in line with a deadline of ${span(deadlineMillis)}: some wait only to be refused`,
+        fix:
+          left >= 1
+            ? `set ${who}.maxWait to at most ${span(left)}, what is left of the deadline after one attempt`
+            : `set ${who}.maxQueue to 0, or a timeout that leaves some of the deadline for the line`
+      }
+    ]
+  })
 }
 
-const queue = ({ settings: { bulkhead, deadlineMillis, timeoutMillis } }: Subject): ReadonlyArray<Trap> => {
-  if (bulkhead === undefined || bulkhead.maxQueue === 0 || deadlineMillis === Infinity) return []
-  if (bulkhead.maxWaitMillis < deadlineMillis) return []
-  const left = deadlineMillis - timeoutMillis
+const limitTrap = (message: string, fix: string): Trap => ({
+  rule: "adaptive-limit",
+  severity: "warning",
+  message,
+  fix
+})
+
+const adaptiveLimit = ({ settings }: Subject): ReadonlyArray<Trap> => {
+  const { bulkhead, concurrency, deadlineMillis, timeoutMillis } = settings
+  if (concurrency === undefined) return []
+  const { min } = concurrency.learning
   return [
-    {
-      rule: "queue",
-      severity: "warning",
-      message: `a call may wait ${span(bulkhead.maxWaitMillis)} in line with a deadline of ${span(deadlineMillis)}: some wait only to be refused`,
-      fix:
-        left >= 1
-          ? `set bulkhead.maxWait to at most ${span(left)}, what is left of the deadline after one attempt`
-          : "set bulkhead.maxQueue to 0, or a timeout that leaves some of the deadline for the line"
-    }
+    ...(timeoutMillis === Infinity && deadlineMillis === Infinity
+      ? [
+          limitTrap(
+            "nothing ends an attempt that hangs: the adaptive limit never hears of it, and loses a permit",
+            "set timeout, unless what is inside has one of its own"
+          )
+        ]
+      : []),
+    ...(bulkhead !== undefined && bulkhead.limit <= min
+      ? [
+          limitTrap(
+            `the bulkhead lets ${bulkhead.limit} calls in, the adaptive limit never falls below ${min}: it refuses nothing`,
+            'set bulkhead to "none", or concurrency.min lower'
+          )
+        ]
+      : [])
   ]
 }
 
@@ -177,33 +161,71 @@ const noTimeout = ({ settings: { deadlineMillis, timeoutMillis } }: Subject): Re
       ]
 }
 
-const notIdempotent = ({ options, settings: { retry } }: Subject): ReadonlyArray<Trap> =>
-  options.idempotent !== false || retry === undefined || retry.maxRetries === 0
-    ? []
-    : [
-        {
-          rule: "not-idempotent",
-          severity: "error",
-          message: `${retry.maxRetries} retries of an operation that must not be repeated: a lost reply makes it happen twice`,
-          fix: 'set retry to "none", or carry an idempotency key that the dependency honours'
-        }
-      ]
+const notIdempotent = ({ options, settings: { hedge, retry } }: Subject): ReadonlyArray<Trap> => {
+  if (options.idempotent !== false) return []
+  const retries = retry?.maxRetries ?? 0
+  const rule = "not-idempotent"
+  const severity = "error"
+  return [
+    ...(retries === 0
+      ? []
+      : [
+          {
+            rule,
+            severity,
+            message: `${retries} retries of an operation that must not be repeated: a lost reply makes it happen twice`,
+            fix: 'set retry to "none", or carry an idempotency key that the dependency honours'
+          } as const
+        ]),
+    ...(hedge === undefined
+      ? []
+      : [
+          {
+            rule,
+            severity,
+            message: "a hedge of an operation that must not be repeated: each slow call makes it happen twice",
+            fix: 'set hedge to "none", or carry an idempotency key that the dependency honours at one time as well'
+          } as const
+        ])
+  ]
+}
+
+const lateHedge = ({ settings: { deadlineMillis, hedge, timeoutMillis } }: Subject): ReadonlyArray<Trap> => {
+  const limit = Math.min(timeoutMillis, deadlineMillis)
+  if (hedge === undefined || limit === Infinity) return []
+  const { delay } = hedge
+  const option = delay._tag === "Fixed" ? "hedge.delay" : "hedge.delay.min"
+  const millis = delay._tag === "Fixed" ? delay.millis : delay.minMillis
+  if (millis < limit) return []
+  return [
+    {
+      rule: "hedge",
+      severity: "warning",
+      message: `${option} of ${span(millis)} is not below the limit of an attempt, ${span(limit)}: no slow call ever has a second copy`,
+      fix: `set ${option} below ${span(limit)}, best to what 0.95 of the calls take`
+    }
+  ]
+}
 
 const amplification = (subject: Subject, outerRetries: number): ReadonlyArray<Trap> => {
   const inner = subject.settings.retry?.maxRetries ?? 0
   if (outerRetries <= 0 || inner === 0) return []
+  const copies = copiesOf(subject.settings)
   const paidBy = budgetConfig(subject.settings)
   const share = paidBy?._tag === "Ratio" ? Math.min(inner, paidBy.ratio) : inner
+  const hedges = subject.settings.hedge?.isBudgetGiven === false && share !== inner ? 1 : copies
   const paid =
     share === inner
       ? ""
       : `; its budget pays for ${share} retries of each of the ${outerRetries + 1}, which makes it ` +
-        `${Math.round((outerRetries + 1) * (share + 1) * 100) / 100} for each request while all fail`
+        `${Math.round((outerRetries + 1) * (share + 1) * hedges * 100) / 100} for each request while all fail`
+  const around = copies === 1 ? "" : ` of ${copies} copies each`
+  const most = (outerRetries + 1) * (inner + 1) * copies
   return [
     {
       rule: "amplification",
       severity: "warning",
-      message: `${outerRetries} retries around ${inner} retries: one request can become ${(outerRetries + 1) * (inner + 1)} calls${paid}`,
+      message: `${outerRetries} retries around ${inner} retries${around}: one request can become ${most} calls${paid}`,
       fix: "retry in one place, the one nearest to the dependency"
     }
   ]
@@ -235,8 +257,10 @@ export const find = (
   ...sharedPool(subject, sharers),
   ...queue(subject),
   ...rateLimitWait(subject),
+  ...adaptiveLimit(subject),
   ...windowTooShort(subject),
   ...notIdempotent(subject),
+  ...lateHedge(subject),
   ...amplification(subject, surroundings.outerRetries ?? 0),
   ...remoteFallback(subject.name, surroundings.fallback ?? [])
 ]

@@ -3,7 +3,8 @@
  */
 import type { RetryBudget, TripPolicy } from "@effect-resilience/machines"
 import { Duration } from "effect"
-import type { RateLimitSettings } from "./Options.js"
+import type { Settings as HedgeSettings } from "../hedge/Options.js"
+import type { RateLimitSettings, Settings } from "./Options.js"
 
 /** A span of time as an option would name it: `8s 700ms`. */
 export const span = (millis: number): string =>
@@ -26,6 +27,25 @@ export const budgetText = (budget: RetryBudget.Config): string =>
 export const rateLimitText = ({ limit, maxWaitMillis, of }: RateLimitSettings): string => {
   const wait = maxWaitMillis === Infinity ? "others wait" : `others wait, ${span(maxWaitMillis)} at most`
   return `${counted(limit, "attempt")} in ${span(of.windowMillis)}, ${maxWaitMillis === 0 ? "nobody waits" : wait}`
+}
+
+/** Who waits in a line, and for how long. */
+export const lineText = ({ maxQueue, maxWaitMillis }: NonNullable<Settings["bulkhead"]>): string => {
+  if (maxQueue === 0) return "nobody waits"
+  return maxWaitMillis === Infinity ? `${maxQueue} may wait` : `${maxQueue} may wait, ${span(maxWaitMillis)} at most`
+}
+
+/** How many attempts an adaptive limit lets through at a time. */
+export const concurrencyText = ({ learning, line }: NonNullable<Settings["concurrency"]>): string =>
+  `${learning.min} to ${learning.max} attempts at a time, ${learning.initial} at first (${learning.algorithm}), ${lineText(line)}`
+
+/** How many copies of an attempt a hedge makes, and when. */
+export const hedgeText = ({ delay, maxHedges }: HedgeSettings): string => {
+  const when =
+    delay._tag === "Fixed"
+      ? span(delay.millis)
+      : `as long as ${delay.of.quantile} of the calls take, at first ${span(delay.initialMillis)}`
+  return `${maxHedges === 1 ? "a second copy" : `up to ${maxHedges} more copies, each`} after ${when}`
 }
 
 /** What a rule of a trip policy waits for. */

@@ -1,7 +1,7 @@
 /**
  * What policies report: typed events, plain data, past tense.
  */
-import type { CircuitBreaker as Machine } from "@effect-resilience/machines"
+import type { CircuitBreaker as Machine, LoadShedder } from "@effect-resilience/machines"
 import type { Cause } from "../Transitions.js"
 
 /** Who reports. */
@@ -36,6 +36,24 @@ export interface RetriesExhausted extends Common {
   readonly attempts: number
   readonly reason: "attempts" | "deadline" | "circuit" | "budget" | "retryAfter"
   readonly error: string
+}
+
+/**
+ * What became of another copy of a call that was slow, or had failed: `won`: its answer was the call's; `lost`: another's
+ * was, or the caller gave up; `failed`; `suppressed`: it was due, but was not made.
+ */
+export interface HedgeSettled extends Common {
+  readonly _tag: "HedgeSettled"
+  /** Which of the call's hedges, from 1. */
+  readonly hedge: number
+  readonly result: "won" | "lost" | "failed" | "suppressed"
+  /**
+   * Why it was not made: the budget of hedges was empty, the circuit is not closed, the throttle refuses some calls, too
+   * little was left of the budget of time, the dependency had asked for peace, or another policy refused it.
+   */
+  readonly reason: "budget" | "circuit" | "throttle" | "deadline" | "retryAfter" | "refused" | undefined
+  /** After how long without an answer it was to begin, in milliseconds. */
+  readonly delay: number
 }
 
 /** An attempt reached its own limit of `limit` milliseconds. */
@@ -76,6 +94,14 @@ export interface CallRejected extends Common {
   readonly _tag: "CallRejected"
   readonly by: "circuit" | "bulkhead" | "deadline" | "rateLimit" | "throttle"
   readonly retryAfter: number | undefined
+}
+
+/** A server that is short of capacity refused a request of class `priority`; `retryAfter` in milliseconds. */
+export interface RequestShed extends Common {
+  readonly _tag: "RequestShed"
+  readonly priority: LoadShedder.Class
+  readonly reason: LoadShedder.Reason
+  readonly retryAfter: number
 }
 
 /** A circuit that only observes would have refused a call, which went through; `retryAfter` in milliseconds. */
@@ -202,11 +228,13 @@ export type CallEvent = PermitsTaken | CallSettled | AttemptSettled | RetrySettl
 export type Event =
   | RetryScheduled
   | RetriesExhausted
+  | HedgeSettled
   | CallTimedOut
   | DeadlineMissed
   | CircuitChanged
   | ChangeObserved
   | CallRejected
+  | RequestShed
   | RejectionObserved
   | FallbackServed
   | FallbackFailed

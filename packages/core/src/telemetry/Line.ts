@@ -79,6 +79,7 @@ const summed = (event: Event): keyof Sum | undefined => {
     case "DeadlineMissed":
       return "timeouts"
     case "CallRejected":
+    case "RequestShed":
       return "rejections"
     case "FallbackServed":
     case "FallbackFailed":

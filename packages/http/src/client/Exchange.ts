@@ -5,8 +5,15 @@
  * a call never has more than one connection. Mutable, and nobody has it but the one call.
  */
 import { Deadline, Outcome, Policy, Timeout } from "@effect-resilience/core"
-import { type HttpClient, HttpClientError, HttpClientRequest, type HttpClientResponse } from "@effect/platform"
+import {
+  type Headers,
+  type HttpClient,
+  HttpClientError,
+  HttpClientRequest,
+  type HttpClientResponse
+} from "@effect/platform"
 import { Cause, Clock, Context, Duration, Effect, Exit, Option, Stream } from "effect"
+import type * as CriticalityHeader from "../CriticalityHeader.js"
 import * as DeadlineHeader from "../DeadlineHeader.js"
 import * as HttpOutcome from "../HttpOutcome.js"
 import type { BeforeAttempt } from "./Attempt.js"
@@ -26,6 +33,8 @@ export interface Way<E, R> {
   readonly beforeAttempt: BeforeAttempt | undefined
   /** Puts what is left of the time on a request. */
   readonly deadlineHeader: DeadlineHeader.Send | undefined
+  /** Puts on a request how much it matters. */
+  readonly criticalityHeader: CriticalityHeader.Send | undefined
 }
 
 /** What is said of one call. */
@@ -39,6 +48,8 @@ export interface Terms {
   readonly isRepeatable: boolean
   readonly rules: HttpOutcome.Rules
   readonly holdUntil: "body" | "headers"
+  /** Is told the headers of answers. */
+  hear: ((fiber: AnyFiber, headers: Headers.Headers) => void) | undefined
 }
 
 /** How the errors of attempts count, which the request they are of decides. */
@@ -183,9 +194,10 @@ export class Exchange<E, R> {
     const own = HttpClientRequest.setMethod(terms.request, terms.request.method)
     const attempt = { resendCount, timeout: terms.timeout, remaining: start.remaining }
     const request = way.beforeAttempt?.(own, attempt) ?? own
-    if (way.deadlineHeader === undefined) return this.sendAs(start, request, resendCount)
+    const classed = way.criticalityHeader?.(start.fiber, request) ?? request
+    if (way.deadlineHeader === undefined) return this.sendAs(start, classed, resendCount)
     const leftMillis = this.limitMillis - (nowMillis(start.fiber) - start.beganMillis)
-    return Effect.flatMap(way.deadlineHeader(request, leftMillis), (told) => this.sendAs(start, told, resendCount))
+    return Effect.flatMap(way.deadlineHeader(classed, leftMillis), (told) => this.sendAs(start, told, resendCount))
   }
 
   private sendAs(
@@ -212,6 +224,7 @@ export class Exchange<E, R> {
   ): Effect.Effect<HeldResponse> {
     const { terms, way } = this
     const { headers } = response
+    terms.hear?.(fiber, headers)
     const outcome = HttpOutcome.ofResponse(
       terms.request,
       { status: response.status, headers },
@@ -236,6 +249,7 @@ export class Exchange<E, R> {
     const error = Option.getOrUndefined(Option.filter(Cause.failureOption(cause), HttpClientError.isHttpClientError))
     const end = Effect.zipRight(sent.end, Exit.failCause(cause))
     if (error === undefined) return end
+    if (error._tag === "ResponseError") this.terms.hear?.(fiber, error.response.headers)
     const status = error._tag === "ResponseError" ? error.response.status : undefined
     // By the request of the call, which is what is made again; a client may have sent another in its place.
     judged.set(error, HttpOutcome.ofError(error, this.rules(fiber, sent, status), this.terms.request))

@@ -4,14 +4,17 @@
  */
 import { InvalidOptions } from "@effect-resilience/core"
 import { Predicate } from "effect"
+import * as CriticalityHeader from "../CriticalityHeader.js"
 import * as DeadlineHeader from "../DeadlineHeader.js"
 import type { ClientOptions, Options } from "../ResilientHttpClient.js"
+import { Quotas } from "./Quotas.js"
 
 /** Options that were checked. */
 export interface Settings {
   readonly idleMillis: number
   readonly maxRedirects: number
   readonly deadlineHeader: DeadlineHeader.Send | undefined
+  readonly criticalityHeader: CriticalityHeader.Send | undefined
 }
 
 /** Checks the values of what every client has. */
@@ -19,8 +22,18 @@ export const settings = (options: ClientOptions): InvalidOptions.Checked<Setting
   InvalidOptions.every<Settings>({
     idleMillis: InvalidOptions.span("bodyIdle", options.bodyIdle ?? "10 seconds"),
     maxRedirects: InvalidOptions.integer("maxRedirects", options.maxRedirects ?? 0, 0),
-    deadlineHeader: DeadlineHeader.sending("deadlineHeader.", options.deadlineHeader)
+    deadlineHeader: DeadlineHeader.sending("deadlineHeader.", options.deadlineHeader),
+    criticalityHeader: CriticalityHeader.sending("criticalityHeader.", options.criticalityHeader)
   })
+
+/** What becomes of the quotas that servers tell of. */
+export const quotas = ({ rateLimitHeaders = {} }: Options): InvalidOptions.Checked<Quotas | undefined> =>
+  rateLimitHeaders === "none"
+    ? InvalidOptions.valid(undefined)
+    : InvalidOptions.map(
+        InvalidOptions.span("rateLimitHeaders.maxWait", rateLimitHeaders.maxWait ?? "30 seconds", 0),
+        (millis) => new Quotas(millis)
+      )
 
 const anything: InvalidOptions.Kind = { allowed: "anything", holds: () => true }
 const aFunction: InvalidOptions.Kind = { allowed: "a function", holds: Predicate.isFunction }
@@ -30,6 +43,11 @@ const aPart: InvalidOptions.Kind = {
   holds: (value) => value === "none" || Predicate.isRecord(value)
 }
 
+const aLimit: InvalidOptions.Kind = {
+  allowed: 'an object of options, "adaptive" or "none"',
+  holds: (value) => value === "adaptive" || aPart.holds(value)
+}
+
 /** The options of every client. Spans and numbers are checked with what they may be. */
 const ofClients: { readonly [K in keyof Required<ClientOptions>]: InvalidOptions.Kind } = {
   statuses: { ...anObject, allowed: "an object of rulings by status" },
@@ -37,12 +55,14 @@ const ofClients: { readonly [K in keyof Required<ClientOptions>]: InvalidOptions
   holdUntil: { allowed: '"body" or "headers"', holds: (value) => value === "body" || value === "headers" },
   maxRedirects: anything,
   beforeAttempt: aFunction,
-  deadlineHeader: anObject
+  deadlineHeader: anObject,
+  criticalityHeader: anObject
 }
 
 const ofStandard: { readonly [K in keyof Required<Options>]: InvalidOptions.Kind } = {
   ...ofClients,
   key: aFunction,
+  rateLimitHeaders: aPart,
   capacity: anything,
   idleTimeToLive: anything,
   deadline: anything,
@@ -51,6 +71,7 @@ const ofStandard: { readonly [K in keyof Required<Options>]: InvalidOptions.Kind
   retryBudget: aPart,
   throttle: aPart,
   rateLimit: aPart,
+  concurrency: aLimit,
   circuitBreaker: aPart,
   bulkhead: aPart,
   pool: anObject

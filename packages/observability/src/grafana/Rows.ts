@@ -3,34 +3,8 @@
  */
 import { metrics } from "../MetricNames.js"
 import { bucketsOf, countOf, series } from "../PromQl.js"
-
-/** One line of a panel, or several: one for each value of the labels that the legend names. */
-export interface Query {
-  readonly expr: string
-  readonly legend: string
-}
-
-/** One panel. */
-export interface Panel {
-  readonly title: string
-  readonly description: string
-  readonly kind: "lines" | "stacked" | "states"
-  /** Grafana's name of a unit. */
-  readonly unit: "reqps" | "s" | "short" | "percentunit" | "ops"
-  readonly queries: ReadonlyArray<Query>
-}
-
-/** Panels under a heading. */
-export interface Row {
-  readonly title: string
-  readonly panels: ReadonlyArray<Panel>
-}
-
-const service = { matches: "$service" }
-
-const rate = (selector: string, by: string): string => `sum by (${by}) (rate(${selector}[$__rate_interval]))`
-
-const quantile = (of: number, buckets: string): string => `histogram_quantile(${of}, ${rate(buckets, "service, le")})`
+import { rows as loadControl } from "./LoadControlRows.js"
+import { quantile, rate, type Row, service } from "./Panel.js"
 
 const requests = countOf(metrics.requestDuration, { service })
 const attempts = countOf(metrics.attemptDuration, { service })
@@ -280,4 +254,14 @@ const chaos: Row = {
 }
 
 /** The rows, from the symptom down to what explains it. */
-export const rows: ReadonlyArray<Row> = [traffic, latency, circuit, bulkhead, retries, fallbacks, deadlines, chaos]
+export const rows: ReadonlyArray<Row> = [
+  traffic,
+  latency,
+  circuit,
+  bulkhead,
+  retries,
+  ...loadControl,
+  fallbacks,
+  deadlines,
+  chaos
+]

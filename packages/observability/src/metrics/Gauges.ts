@@ -3,18 +3,25 @@
  * calls any more takes none, and would look open for ever.
  */
 import {
+  AdaptiveLimiter,
   AdaptiveThrottle,
   Bulkhead,
   CircuitBreaker,
+  EventLoopDelay,
+  Hedge,
   Keyed,
+  LoadShedder,
   Policy,
   PolicyRegistry,
   RateLimiter,
-  RetryBudget
+  RetryBudget,
+  Timeout
 } from "@effect-resilience/core"
-import { Effect, Option } from "effect"
+import { Duration, Effect, Option } from "effect"
+import { metrics } from "../MetricNames.js"
 import type { Recorder } from "./Recorder.js"
-import { type Service, stateLabels } from "./Service.js"
+import { series } from "./Series.js"
+import { type Service, shedLabels, stateLabels } from "./Service.js"
 
 /** What is seen of the policies that count under one name. Filled in place: a Keyed may have very many. */
 interface Seen {
@@ -24,6 +31,12 @@ interface Seen {
   /** The least that is left of a budget for retries. */
   budget: number | undefined
   throttles: boolean
+  sheds: boolean
+  concurrency: { readonly limit: number; readonly inFlight: number } | undefined
+  /** The longest delay of a hedge, in milliseconds. */
+  hedgeDelay: number | undefined
+  /** The longest latency by quantile, in milliseconds. */
+  readonly latency: Map<number, number>
 }
 
 const nothing = (): Seen => ({
@@ -31,8 +44,18 @@ const nothing = (): Seen => ({
   bulkhead: undefined,
   permits: undefined,
   budget: undefined,
-  throttles: false
+  throttles: false,
+  sheds: false,
+  concurrency: undefined,
+  hedgeDelay: undefined,
+  latency: new Map()
 })
+
+const learned = (seen: Seen, { quantiles }: Timeout.AdaptiveSnapshot["latency"]): void => {
+  for (const { latency, quantile } of quantiles) {
+    seen.latency.set(quantile, Math.max(seen.latency.get(quantile) ?? 0, Duration.toMillis(latency)))
+  }
+}
 
 const together = (some: Bulkhead.Snapshot | undefined, one: Bulkhead.Snapshot): Bulkhead.Snapshot =>
   some === undefined
@@ -64,6 +87,20 @@ const look = (policy: unknown, seen: Seen): Effect.Effect<void> => {
       seen.budget = Math.min(seen.budget ?? 1, remaining)
     })
   }
+  if (AdaptiveLimiter.isAdaptiveLimiter(policy) || LoadShedder.isLoadShedder(policy)) {
+    seen.sheds ||= LoadShedder.isLoadShedder(policy)
+    return Effect.map(policy.snapshot, ({ inFlight, limit }) => {
+      const { concurrency = { limit: 0, inFlight: 0 } } = seen
+      seen.concurrency = { limit: concurrency.limit + limit, inFlight: concurrency.inFlight + inFlight }
+    })
+  }
+  if (Hedge.isHedge(policy)) {
+    return Effect.map(policy.snapshot, ({ delay, latency }) => {
+      seen.hedgeDelay = Math.max(seen.hedgeDelay ?? 0, Duration.toMillis(delay))
+      if (Option.isSome(latency)) learned(seen, latency.value)
+    })
+  }
+  if (Timeout.isAdaptiveTimeout(policy)) return Effect.map(policy.snapshot, ({ latency }) => learned(seen, latency))
   seen.throttles ||= AdaptiveThrottle.isAdaptiveThrottle(policy)
   if (!Bulkhead.isBulkhead(policy)) return Effect.void
   return Effect.map(policy.snapshot, (each) => {
@@ -82,33 +119,57 @@ const numbers: Readonly<Record<CircuitBreaker.State, number>> = {
   HalfOpen: 2
 }
 
-const show = (service: Service, { budget, bulkhead, circuits, permits, throttles }: Seen): void => {
+const show = (service: Service, seen: Seen): void => {
+  const { budget, bulkhead, circuits, concurrency, hedgeDelay, latency, permits, sheds, throttles } = seen
+  if (hedgeDelay !== undefined) service.hedge.delay(hedgeDelay / 1000)
+  for (const [quantile, millis] of latency) service.latency.get(`${quantile}`)(millis / 1000)
   if (permits !== undefined) service.rateLimiter.available(permits)
   if (budget !== undefined) service.retryBudget.remaining(budget)
   // Made here, so that it stands at 0 before anything is refused.
   if (throttles) service.throttle.rejected(0)
+  if (sheds) service.loadShed.get(shedLabels("CRITICAL", "Full"))(0)
   if (circuits.size > 0) {
     const state = worst.find((each) => circuits.has(each)) ?? "Closed"
     service.circuit.state(numbers[state])
     for (const [label, set] of service.circuit.inState) set(label === stateLabels[state] ? 1 : 0)
   }
+  if (concurrency !== undefined) {
+    service.concurrency.limit(concurrency.limit)
+    service.concurrency.inFlight(concurrency.inFlight)
+    if (!sheds) service.bulkheadRejected(0)
+  }
   if (bulkhead === undefined) return
+  service.bulkheadRejected(0)
   service.bulkhead.active(bulkhead.active)
   service.bulkhead.limit(bulkhead.limit)
   service.bulkhead.queued(bulkhead.queued)
 }
 
 /** What a service looks like whose policies are gone. */
-const gone = ({ budget, bulkhead, circuits, permits }: Seen): Seen => ({
+const gone = ({ budget, bulkhead, circuits, concurrency, hedgeDelay, latency, permits }: Seen): Seen => ({
+  hedgeDelay: hedgeDelay && 0,
+  latency: new Map([...latency.keys()].map((quantile) => [quantile, 0])),
   permits: permits && 0,
   budget: budget && 0,
   throttles: false,
+  sheds: false,
+  concurrency: concurrency && { limit: 0, inFlight: 0 },
   circuits: new Set(circuits.size > 0 ? ["Closed"] : []),
   bulkhead: bulkhead && { active: 0, limit: 0, queued: 0 }
 })
 
 /** How long after a degraded answer its fallback counts as active. */
 const activeMillis = 60_000
+
+const loopQuantiles = [0.5, 0.9, 0.99, 1]
+
+/** How late the event loop is, where somebody measures that. */
+const showLoop = Effect.map(EventLoopDelay.EventLoopDelay, ({ quantileMillis }) => {
+  for (const q of loopQuantiles) {
+    const millis = quantileMillis(q)
+    if (millis !== undefined) series(metrics.eventLoopDelay, `${q}`)(millis / 1000)
+  }
+})
 
 /** Sets all gauges to what is there now; `before` is what was seen the last time. */
 export const refresh = (
@@ -123,6 +184,7 @@ export const refresh = (
       seen.set(service, known)
       return look(policy, known)
     }
+    yield* showLoop
     const entries = yield* PolicyRegistry.entries
     for (const { name, policy } of entries) {
       const service = recorder.services.admit(name)

@@ -2,7 +2,7 @@
  * What events do to the series. Runs inside calls.
  */
 import type { Telemetry } from "@effect-resilience/core"
-import { attemptLabel, Service } from "./Service.js"
+import { attemptLabel, Service, shedLabels } from "./Service.js"
 import { Bounded } from "./Series.js"
 
 /** How services and endpoints are told apart, and how many there are at most. */
@@ -78,13 +78,17 @@ export class Recorder {
         return service.deadlines.get(event.where)(1)
       case "CallRejected":
         if (event.by === "circuit") service.circuit.calls.get("not_permitted")(1)
-        if (event.by === "bulkhead") service.bulkhead.rejected(1)
+        if (event.by === "bulkhead") service.bulkheadRejected(1)
         if (event.by === "throttle") service.throttle.rejected(1)
         if (event.by === "rateLimit") service.rateLimiter.permits.get("rejected")(1)
         return
+      case "RequestShed":
+        return service.loadShed.get(shedLabels(event.priority, event.reason))(1)
       case "RetriesExhausted":
         if (event.reason === "budget") service.retryBudget.exhausted(1)
         return
+      case "HedgeSettled":
+        return service.hedge.attempts.get(event.result)(1)
       case "CircuitChanged":
         return this.changed(service, event)
       case "FallbackServed":

@@ -25,7 +25,8 @@ const ofDefinition = ({ buckets = [], help: description, name, type }: Definitio
       const key = MetricKey.counter(name, { description, incremental: true })
       return (labels) => ofKey(MetricKey.taggedWithLabels(key, labels))
     }
-    case "gauge": {
+    case "gauge":
+    case "summary": {
       const key = MetricKey.gauge(name, { description })
       return (labels) => ofKey(MetricKey.taggedWithLabels(key, labels))
     }

@@ -2,7 +2,13 @@
  * The series of one service: all those that its policies may need stand at 0 from the beginning, because an alert on a
  * ratio never fires on a counter that is not there.
  */
-import type { CircuitBreaker, Fallback, Telemetry } from "@effect-resilience/core"
+import {
+  type CircuitBreaker,
+  Criticality,
+  type Fallback,
+  type LoadShedder,
+  type Telemetry
+} from "@effect-resilience/core"
 import { metrics } from "../MetricNames.js"
 import { Bounded, series, type Series } from "./Series.js"
 
@@ -84,8 +90,7 @@ export const circuitSeries = (service: string) => ({
 export const bulkheadSeries = (service: string) => ({
   active: series(metrics.bulkheadActive, service),
   limit: series(metrics.bulkheadLimit, service),
-  queued: series(metrics.bulkheadQueued, service),
-  rejected: series(metrics.bulkheadRejected, service)
+  queued: series(metrics.bulkheadQueued, service)
 })
 
 /** What a rate limiter's series are. */
@@ -102,8 +107,42 @@ export const retryBudgetSeries = (service: string) => ({
   exhausted: series(metrics.retryBudgetExhausted, service)
 })
 
+/** What the series of a limit that is learned are. */
+export const concurrencySeries = (service: string) => ({
+  limit: series(metrics.concurrencyLimit, service),
+  inFlight: series(metrics.concurrencyInFlight, service)
+})
+
+const reasonLabels: Readonly<Record<LoadShedder.Reason, string>> = {
+  Full: "full",
+  Displaced: "displaced",
+  Waited: "waited",
+  Deadline: "deadline",
+  EventLoop: "event_loop"
+}
+
+/** Who is shed and why, as labels. */
+export const shedLabels = (priority: Criticality.Criticality, reason: LoadShedder.Reason): string =>
+  `${priority.toLowerCase()} ${reasonLabels[reason]}`
+
+/** What a load shedder's series are. */
+export const loadShedSeries = (service: string) =>
+  filled(
+    mostValues,
+    Criticality.classes.flatMap((of) => Object.values(reasonLabels).map((why) => `${of.toLowerCase()} ${why}`)),
+    (labels) => series(metrics.loadShedRequests, service, ...labels.split(" "))
+  )
+
 /** What a throttle's series are. */
 export const throttleSeries = (service: string) => ({ rejected: series(metrics.throttleRejected, service) })
+
+/** What a hedge's series are. */
+export const hedgeSeries = (service: string) => ({
+  attempts: filled(4, ["won", "lost", "failed", "suppressed"], (result) =>
+    series(metrics.hedgeAttempts, service, result)
+  ),
+  delay: series(metrics.hedgeDelay, service)
+})
 
 const endpointSeries = (service: string, endpoint: string) => ({
   timeouts: series(metrics.timeouts, service, endpoint),
@@ -119,7 +158,13 @@ export class Service {
   private bulkheadOf: ReturnType<typeof bulkheadSeries> | undefined
   private retryBudgetOf: ReturnType<typeof retryBudgetSeries> | undefined
   private throttleOf: ReturnType<typeof throttleSeries> | undefined
+  private bulkheadRejectedOf: Series | undefined
+  private concurrencyOf: ReturnType<typeof concurrencySeries> | undefined
+  private loadShedOf: ReturnType<typeof loadShedSeries> | undefined
   private rateLimiterOf: ReturnType<typeof rateLimiterSeries> | undefined
+  private hedgeOf: ReturnType<typeof hedgeSeries> | undefined
+  /** By quantile, as a label. */
+  readonly latency: Bounded<Series>
   private readonly byEndpoint: Bounded<ReturnType<typeof endpointSeries>>
   readonly retries: Bounded<Series>
   readonly fallbacks: Bounded<Series>
@@ -143,6 +188,7 @@ export class Service {
     this.fallbackAge = series(metrics.fallbackAge, name)
     this.deadlines = filled(3, wheres, (where) => series(metrics.deadlineExceeded, name, where))
     this.faults = filled(mostValues, faults, (kind) => series(metrics.chaosInjections, name, kind))
+    this.latency = new Bounded(mostValues, (quantile) => series(metrics.latencyQuantile, name, quantile))
     this.events = filled(50, events, (event) => series(metrics.events, name, event))
   }
 
@@ -152,6 +198,19 @@ export class Service {
 
   get bulkhead() {
     return (this.bulkheadOf ??= bulkheadSeries(this.name))
+  }
+
+  /** What got no permit, of a bulkhead or of a limit that is learned. */
+  get bulkheadRejected() {
+    return (this.bulkheadRejectedOf ??= series(metrics.bulkheadRejected, this.name))
+  }
+
+  get concurrency() {
+    return (this.concurrencyOf ??= concurrencySeries(this.name))
+  }
+
+  get loadShed() {
+    return (this.loadShedOf ??= loadShedSeries(this.name))
   }
 
   /** A degraded answer was given, at monotonic milliseconds. */
@@ -170,6 +229,10 @@ export class Service {
 
   get throttle() {
     return (this.throttleOf ??= throttleSeries(this.name))
+  }
+
+  get hedge() {
+    return (this.hedgeOf ??= hedgeSeries(this.name))
   }
 
   endpoint(operation: string | undefined) {
