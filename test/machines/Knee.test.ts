@@ -180,6 +180,10 @@ describe("knee", () => {
     }
     expect(after(160)).toEqual({ isTested: false, baseline: 100 })
     expect(after(161)).toEqual({ isTested: true, baseline: 161 })
+    const nearRest = new Trial()
+    nearRest.limits(75, 100)
+    nearRest.round(75, 25, 2)
+    expect([nearRest.limit, nearRest.round(78).held.isTested]).toEqual([12.85, false])
   })
 
   it("takes a dependency for slow when the limit was lowered and calls became hardly faster", () => {
@@ -226,8 +230,8 @@ describe("knee", () => {
     expect(trial.round(100, Math.floor(trial.limit), 3).limit).toBeLessThan(before)
     const then = trial.held.dropBaseline
     expect(then).toBe(known)
-    trial.limits(110, 1000, 1000, 1000)
-    expect(trial.held.dropBaseline).toBeCloseTo(then * 0.9 ** 4, 6)
+    trial.limits(110, 1000, 1000, 1000, 1000, 1000)
+    expect(trial.held.dropBaseline).toBeCloseTo(then * 0.9 ** 6, 6)
   })
 
   it("knows that calls are dropped whatever the limit when that was lowered to three fifths", () => {

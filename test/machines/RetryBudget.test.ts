@@ -93,6 +93,31 @@ describe("over any life of a budget by ratio", () => {
   })
 })
 
+describe("calls that are told together", () => {
+  it("are the same to a budget by ratio until the moment that it names, and not at that moment", () => {
+    fc.assert(
+      fc.property(
+        ratioConfig,
+        fc.nat(1_000_000),
+        fc.double({ min: 0, max: 1, noNaN: true }),
+        (of, nowMillis, share) => {
+          const untilMillis = RetryBudget.sameUntilMillis(of, nowMillis)
+          const calledAt = (atMillis: number) => RetryBudget.called(of, RetryBudget.initial(of), atMillis)
+          assert.ok(untilMillis > nowMillis && Number.isInteger(untilMillis))
+          assert.deepEqual(calledAt(nowMillis + Math.floor(share * (untilMillis - 1 - nowMillis))), calledAt(nowMillis))
+          assert.deepEqual(calledAt(untilMillis - 1), calledAt(nowMillis))
+          assert.notDeepEqual(calledAt(untilMillis), calledAt(nowMillis))
+        }
+      ),
+      cases(300)
+    )
+  })
+
+  it("are the same to a budget by tokens for ever", () => {
+    expect(RetryBudget.sameUntilMillis(tokens(5, 1), 7)).toBe(Infinity)
+  })
+})
+
 describe("a budget by ratio", () => {
   const config = ratio(0.2, 1, 10_000)
 
@@ -177,6 +202,13 @@ describe("over any life of a budget by tokens", () => {
       cases(200)
     )
     expect([...seen].toSorted()).toEqual(["full", "granted", "refused"])
+  })
+})
+
+describe("a full budget by tokens", () => {
+  it("stays as it is when a call succeeds", () => {
+    const full = RetryBudget.initial(tokens(5, 2))
+    expect(RetryBudget.succeeded(tokens(5, 2), full, true)).toBe(full)
   })
 })
 

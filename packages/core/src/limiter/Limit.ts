@@ -95,6 +95,7 @@ export class Limits {
   readonly ofKey = (key: string): InvalidOptions.Checked<Machine.Config> =>
     this.fixed ?? this.ofTier(this.of.tiers?.(key) ?? NaN)
 
+  /** The limit that a tier has, made when it is first asked for. */
   private ofTier(tier: number): InvalidOptions.Checked<Machine.Config> {
     const known = this.byTier.get(tier)
     if (known !== undefined) return known

@@ -113,15 +113,18 @@ export class Limiter {
     }))
   }
 
+  /** Dies of a cost that no call can ever pay. */
   private invalidCost(limit: Machine.Config, cost: number): Effect.Effect<never> {
     const allowed = `a whole number from 1 to ${Machine.largestCost(limit)}`
     return this.invalid([{ option: "cost", value: `${cost}`, allowed }])
   }
 
+  /** Dies of what the caller asked for. */
   private invalid(problems: ReadonlyArray<InvalidOptions.Problem>): Effect.Effect<never> {
     return Exit.die(new InvalidOptions.InvalidOptions({ policy: this.name, problems }))
   }
 
+  /** Takes permits, where nobody is in line for them. */
   private atOnce(fiber: AnyFiber, key: string, limit: Machine.Config, cost: number): Effect.Effect<Taken, RateLimited> {
     const decision = this.ledger.takeNow?.(key, limit, cost, nowMillis(fiber))
     return decision === undefined
@@ -136,6 +139,7 @@ export class Limiter {
     )
   }
 
+  /** What becomes of a call that does not wait. */
   private decided(
     fiber: AnyFiber,
     key: string,
@@ -157,6 +161,7 @@ export class Limiter {
     )
   }
 
+  /** A call that waits, if that is not too long. */
   private waiting(
     fiber: AnyFiber,
     wish: Wish,
@@ -187,6 +192,7 @@ export class Limiter {
     })
   }
 
+  /** Waits in the line of its key until it is the first there. */
   private inLine(
     fiber: AnyFiber,
     restore: Restore,
@@ -239,6 +245,7 @@ export class Limiter {
     })
   }
 
+  /** What a call is told that got permits, and reports it. */
   private granted(
     fiber: AnyFiber,
     limit: number,
