@@ -2,7 +2,7 @@ import { RateLimiter, RateLimiterStore, Telemetry } from "@effect-resilience/cor
 import { HttpErrors, RateLimitHeaders, RateLimitMiddleware, RetryAfter } from "@effect-resilience/http"
 import { HttpApp, HttpRouter, HttpServerRequest, HttpServerResponse } from "@effect/platform"
 import { describe, expect, it } from "@effect/vitest"
-import { Cause, Data, Duration, Effect, Exit, Logger, LogLevel, Option, TestClock } from "effect"
+import { Cause, Data, Duration, Effect, Exit, Layer, Logger, LogLevel, Option, TestClock } from "effect"
 import * as fc from "fast-check"
 import { type Asked, handled } from "../support/Handled.js"
 import { cases } from "../support/Law.js"
@@ -191,7 +191,8 @@ describe("a limit of callers", () => {
         if (LogLevel.greaterThanEqual(logLevel, LogLevel.Info)) lines.push(String(message))
       })
       const many = Effect.replicateEffect(handled(app, { path: "/items" }), 500)
-      yield* many.pipe(Effect.provide(Telemetry.layerLog), Effect.provide(Logger.replace(Logger.defaultLogger, logger)))
+      const log = Telemetry.layerLog.pipe(Layer.provideMerge(Logger.replace(Logger.defaultLogger, logger)))
+      yield* Effect.provide(many, log)
       expect(lines).toHaveLength(1)
       expect(lines[0]).toContain("500")
     })

@@ -121,6 +121,7 @@ export class Gate {
     )
   }
 
+  /** Runs a call that has its place, and learns from how it ended. */
   private entered<A, E, R>(
     fiber: AnyFiber,
     restore: Restore,

@@ -117,6 +117,7 @@ export class Gate {
     this.state = Machine.initial(of)
   }
 
+  /** What it has seen and does as of now. */
   snapshot(now: number): Snapshot {
     return { ...Machine.seen(this.of, this.state, now), rejection: Machine.rejection(this.of, this.state, now) }
   }
@@ -141,6 +142,7 @@ export class Gate {
       })
     })
 
+  /** Runs a call that was let through, and counts how it ended. */
   private watched<A, E, R>(
     fiber: AnyFiber,
     self: Effect.Effect<A, E, R>,
@@ -159,6 +161,7 @@ export class Gate {
     })
   }
 
+  /** Makes the error of a call that is not sent, and reports it. */
   private refusal(fiber: AnyFiber, at: number): Throttled {
     const { keyed, name: policy } = this
     const retryAfter = Math.ceil(this.of.windowMillis / this.of.buckets)

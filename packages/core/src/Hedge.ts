@@ -86,6 +86,7 @@ export class Hedger {
     return Math.min(delay.maxMillis, Math.max(delay.minMillis, Math.ceil(learned)))
   }
 
+  /** What it does as of now. */
   snapshot(now: number): Snapshot {
     return {
       delay: Duration.millis(this.delayMillis(now)),

@@ -135,6 +135,7 @@ export class Account {
     return granted
   }
 
+  /** What is left now. */
   snapshot(now: number): Snapshot {
     this.tell(now)
     return {
@@ -143,6 +144,7 @@ export class Account {
     }
   }
 
+  /** Puts the calls that were only counted into the budget. */
   private tell(now: number): void {
     if (this.untold > 0) this.state = Machine.called(this.config, this.state, this.sinceMillis, this.untold)
     this.untold = 0

@@ -101,6 +101,7 @@ export class Learning {
     return verdict.exit
   }
 
+  /** Takes a call for a sample, and the limit that follows. */
   private learn(call: Begun, outcome: Sampled, now: number): void {
     if (outcome !== undefined) this.state = Machine.learn(this.config, this.state, { ...call, outcome }, now)
   }
