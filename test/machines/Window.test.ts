@@ -259,11 +259,24 @@ describe("a clock that goes back", () => {
   })
 })
 
+describe("so many successes at once", () => {
+  it("are as if they had come one by one", () => {
+    const config = time(3)
+    let one = Window.add(config, Window.empty(config), true, 0)
+    const all = Window.addSuccesses(config, one, 5, 1)
+    for (let n = 0; n < 5; n++) one = Window.add(config, one, false, 1)
+    expect(all).toEqual(one)
+  })
+})
+
 describe("a window of the other kind", () => {
   it("is refused by name", () => {
     const message = "a window of kind Time was used with a config of kind Count"
     expect(() => Window.add(count(1), Window.empty(time(1)), true, 0)).toThrow(message)
     expect(() => Window.advance(count(1), Window.empty(time(1)), 0)).toThrow(message)
+    expect(() => Window.addSuccesses(time(1), Window.empty(count(1)), 1, 0)).toThrow(
+      "of kind Count was used with a config of"
+    )
     expect(() => Window.add(time(1), Window.empty(count(1)), true, 0)).toThrow(
       "of kind Count was used with a config of"
     )

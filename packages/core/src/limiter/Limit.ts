@@ -92,6 +92,7 @@ export class Limits {
     this.fixed = of.fixed && InvalidOptions.valid(of.fixed)
   }
 
+  /** The limit of a key, checked. */
   readonly ofKey = (key: string): InvalidOptions.Checked<Machine.Config> =>
     this.fixed ?? this.ofTier(this.of.tiers?.(key) ?? NaN)
 

@@ -77,6 +77,7 @@ export class Limiter {
     this.limits = new Limits(of)
   }
 
+  /** Takes permits, waits for them, or fails. */
   readonly take = (options: TakeOptions = {}): Effect.Effect<Taken, RateLimited> =>
     Effect.withFiberRuntime((fiber) => {
       const { cost = 1, key = "", onExceeded } = options
