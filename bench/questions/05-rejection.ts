@@ -3,7 +3,15 @@ import * as cockatiel from "cockatiel"
 import { Duration, Effect, Fiber } from "effect"
 import Opossum from "opossum"
 import { type Case, type Comparison, mustHold, type Question } from "../harness/Question.js"
-import { answerAtOnce, awaited, bareCall, enteredEach, inFiber, lasting } from "../subjects/Loops.js"
+import {
+  answerAtOnce,
+  bareCall,
+  caughtAwaiting,
+  caughtInFiber,
+  enteredEach,
+  inFiber,
+  lasting
+} from "../subjects/Loops.js"
 
 const never = (): Promise<number> => new Promise(() => {})
 const refused = (): Promise<never> => Promise.reject(new Error("unavailable"))
@@ -98,8 +106,8 @@ export const question: Question = {
     const breaker = await openCircuit()
     await mustTellTheTime(breaker)
     const { bulkhead, emptied } = await fullBulkhead()
-    const ofCircuit = Effect.exit(breaker.protect(call))
-    const ofBulkhead = Effect.exit(bulkhead.protect(call))
+    const ofCircuit = breaker.protect(call)
+    const ofBulkhead = bulkhead.protect(call)
     const others = Object.entries(await peers(counted))
     for (const [name, other] of others) {
       const message = await other().then(nothing, (error: unknown) => String(error))
@@ -109,16 +117,13 @@ export const question: Question = {
       reference: "bare call",
       cases: [
         { name: "bare call", run: inFiber(bareCall) },
-        ...bothWays("open circuit", inFiber(ofCircuit)),
-        ...bothWays("full bulkhead", inFiber(ofBulkhead)),
-        { name: "open circuit, one runPromise each", run: enteredEach(ofCircuit) },
-        { name: "full bulkhead, one runPromise each", run: enteredEach(ofBulkhead) },
-        ...others.flatMap(([name, other]) =>
-          bothWays(
-            name,
-            awaited(() => other().catch(nothing))
-          )
-        )
+        ...bothWays("open circuit", caughtInFiber(ofCircuit)),
+        ...bothWays("full bulkhead", caughtInFiber(ofBulkhead)),
+        { name: "open circuit, as an exit in a generator", run: inFiber(Effect.exit(ofCircuit)) },
+        { name: "full bulkhead, as an exit in a generator", run: inFiber(Effect.exit(ofBulkhead)) },
+        { name: "open circuit, one runPromise each", run: enteredEach(Effect.exit(ofCircuit)) },
+        { name: "full bulkhead, one runPromise each", run: enteredEach(Effect.exit(ofBulkhead)) },
+        ...others.flatMap(([name, other]) => bothWays(name, caughtAwaiting(other)))
       ],
       comparisons: [
         against("open circuit", "cockatiel"),

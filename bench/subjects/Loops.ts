@@ -22,6 +22,15 @@ export const madeEach =
       })
     )
 
+/** As `inFiber`, of calls that fail: whoever catches a failure makes the next call. */
+export const caughtInFiber =
+  <A, E>(call: Effect.Effect<A, E>) =>
+  async (calls: number): Promise<void> => {
+    let made = 0
+    const next: Effect.Effect<A | void> = Effect.catchAllCause(call, () => (++made < calls ? next : Effect.void))
+    await Effect.runPromise(next)
+  }
+
 /** So many calls, each entered from outside by `runPromise`. */
 export const enteredEach =
   <A, E>(call: Effect.Effect<A, E>) =>
@@ -34,6 +43,17 @@ export const awaited =
   (call: () => Promise<unknown>) =>
   async (calls: number): Promise<void> => {
     for (let made = 0; made < calls; made++) await call()
+  }
+
+/** As `awaited`, of a function whose promise is rejected. */
+export const caughtAwaiting =
+  (call: () => Promise<unknown>) =>
+  async (calls: number): Promise<void> => {
+    for (let made = 0; made < calls; made++) {
+      try {
+        await call()
+      } catch {}
+    }
   }
 
 /** Makes something whose scope lasts as long as the process. */

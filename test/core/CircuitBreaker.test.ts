@@ -253,6 +253,34 @@ describe("the message of a refusal", () => {
   })
 })
 
+describe("a refusal", () => {
+  it.scoped("is the error that its constructor makes, and is printed as that", () =>
+    Effect.gen(function* () {
+      const breaker = yield* make(CircuitBreaker.consecutive(1))
+      yield* times(1, breaker.protect(new Unavailable({})))
+      const refusal = yield* Effect.flip(breaker.protect(Effect.void))
+      const same = new CircuitBreaker.CircuitOpen({ ...refusal })
+      expect(refusal).toBeInstanceOf(CircuitBreaker.CircuitOpen)
+      expect(Object.keys(refusal).toSorted()).toEqual(Object.keys(same).toSorted())
+      expect(refusal.constructor).toBe(CircuitBreaker.CircuitOpen)
+      expect(String(refusal)).toBe(String(same))
+      expect(JSON.stringify(Cause.fail(refusal))).toBe(JSON.stringify(Cause.fail(same)))
+    })
+  )
+
+  it.scoped("tells each what is left as of itself, whoever was refused before", () =>
+    Effect.gen(function* () {
+      const breaker = yield* make(CircuitBreaker.consecutive(1))
+      yield* times(1, breaker.protect(new Unavailable({})))
+      const left = Effect.flatMap(Effect.flip(breaker.protect(Effect.void)), ({ retryAfter }) => retryAfter)
+      const told = [yield* left, yield* left]
+      yield* TestClock.adjust("1 millis")
+      told.push(yield* left)
+      expect(told.map(Duration.toMillis)).toEqual([30_000, 30_000, 29_999])
+    })
+  )
+})
+
 describe("a result that comes late", () => {
   /** A call that was admitted before the circuit opened, and ends when told. */
   const early = Effect.gen(function* () {

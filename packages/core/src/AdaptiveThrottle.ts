@@ -40,7 +40,7 @@ export class Throttled extends Data.TaggedError("Throttled")<{
   }
 }
 
-/** Makes the error without running `Error`'s constructor, as `circuitOpen` does and for the same reason. */
+/** Makes the error without running `Error`'s constructor, as that of a circuit is made, and for the same reason. */
 const throttled = (policy: string, retryAfterMillis: number): Throttled => {
   const error: Types.Mutable<Throttled> = Object.create(Throttled.prototype)
   error._tag = "Throttled"

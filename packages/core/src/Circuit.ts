@@ -3,7 +3,7 @@
  */
 import { CircuitBreaker as Machine, TripPolicy } from "@effect-resilience/machines"
 import { Duration, Effect, Exit, MutableRef, Option, type Stream } from "effect"
-import { type CircuitOpen, circuitOpen } from "./CircuitOpen.js"
+import { type CircuitOpen, Refusal } from "./CircuitOpen.js"
 import type { Numbers } from "./CircuitOptions.js"
 import { type Snapshot, snapshot } from "./CircuitSnapshot.js"
 import { type AnyFiber, drawn, nowMillis } from "./FiberTime.js"
@@ -24,6 +24,7 @@ export interface Permit extends Machine.Permit {
 
 const reset: Cause = { _tag: "Reset" }
 const byObserving: Cause = { _tag: "Observing" }
+const atOnce = { millis: 0, retryAfter: Option.some(Duration.zero) }
 const present: Transition["cause"] = { _tag: "Present" }
 
 /** The machine in its cell: reads the clock and steps in one synchronous step. */
@@ -32,6 +33,8 @@ export class Circuit {
   /** Beside the state, which it does not touch: a call that is let through need not look at it. */
   private readonly observation = MutableRef.make<Observation.Observation | undefined>(undefined)
   private readonly followers = new Followers()
+  /** What the last refusal told. */
+  private told = atOnce
   constructor(
     readonly name: string,
     private readonly numbers: Numbers,
@@ -244,12 +247,25 @@ export class Circuit {
 
   /** Makes the error of a call that is not let through, and reports it. */
   private refusal(fiber: AnyFiber, refused: Machine.Rejected, at: number): CircuitOpen {
-    const { keyed, name: policy } = this
     const { reason, retryAfterMillis, state } = refused
     const known = state === "Isolated" ? undefined : retryAfterMillis
-    Telemetry.publish(fiber, () => ({ _tag: "CallRejected", policy, keyed, at, by: "circuit", retryAfter: known }))
-    const retryAfter = known === undefined ? Option.none() : Option.some(Duration.millis(known))
-    return Telemetry.ownedBy(fiber, { policy, keyed }, circuitOpen(policy, state, retryAfter, reason))
+    const error = new Refusal(this.name, state, this.retryAfter(known), reason)
+    // By itself, for what makes an event costs as much as the error where nobody hears it.
+    if (Telemetry.isHeard(fiber)) this.reportRefusal(fiber, error, at, known)
+    return error
+  }
+
+  private reportRefusal(fiber: AnyFiber, error: CircuitOpen, at: number, retryAfter: number | undefined): void {
+    const { keyed, name: policy } = this
+    Telemetry.ownedBy(fiber, { policy, keyed }, error)
+    Telemetry.publish(fiber, () => ({ _tag: "CallRejected", policy, keyed, at, by: "circuit", retryAfter }))
+  }
+
+  /** As a duration, one for all who are refused in a millisecond: a new one takes a tenth of what a refusal does. */
+  private retryAfter(millis: number | undefined): CircuitOpen["retryAfter"] {
+    if (millis === undefined) return Option.none()
+    if (this.told.millis !== millis) this.told = { millis, retryAfter: Option.some(Duration.millis(millis)) }
+    return this.told.retryAfter
   }
 
   /** Tells of a transition that the machine took by itself. */

@@ -127,28 +127,37 @@ const through = <A, E, R>(
   self: Effect.Effect<A, E, R>,
   circuit: Circuit,
   judge: Judge<A, E>
-): Effect.Effect<A, E | CircuitOpen, R> =>
+): Effect.Effect<A, E | CircuitOpen, R> => {
+  const told = toldOf(circuit)
   // A refusal needs no region, which would cost more than it does.
-  Effect.withFiberRuntime<A, E | CircuitOpen, R>((fiber) => {
+  return Effect.withFiberRuntime<A, E | CircuitOpen, R>((fiber) => {
     const refusing = circuit.isClosed ? undefined : circuit.refusing(fiber, nowMillis(fiber))
-    if (refusing !== undefined) return turnedAway(fiber, toldOf(circuit), undefined, refusing)
-    return Effect.uninterruptibleMask((restore) => {
-      const admitted = (permit: Permit) => {
-        const teller = tellerOf(fiber, circuit, permit)
-        return Effect.matchCauseEffect(restore(self), {
-          onSuccess: (value) => settleExit(fiber, circuit, permit, judge, Exit.succeed(value), undefined, teller),
-          onFailure: (cause) => {
-            const exit = Exit.failCause(cause)
-            Telemetry.ended(fiber, { policy: circuit.name, keyed: circuit.keyed }, exit)
-            return settleExit(fiber, circuit, permit, judge, exit, undefined, teller)
-          }
-        })
-      }
-      const permit = circuit.acquire(fiber, nowMillis(fiber))
-      return isPermit(permit)
-        ? admitted(permit)
-        : Effect.flatMap(turnedAway(fiber, toldOf(circuit), undefined, permit), admitted)
-    })
+    return refusing === undefined ? asking(fiber, self, circuit, judge) : turnedAway(fiber, told, undefined, refusing)
+  })
+}
+
+const asking = <A, E, R>(
+  fiber: AnyFiber,
+  self: Effect.Effect<A, E, R>,
+  circuit: Circuit,
+  judge: Judge<A, E>
+): Effect.Effect<A, E | CircuitOpen, R> =>
+  Effect.uninterruptibleMask((restore) => {
+    const admitted = (permit: Permit) => {
+      const teller = tellerOf(fiber, circuit, permit)
+      return Effect.matchCauseEffect(restore(self), {
+        onSuccess: (value) => settleExit(fiber, circuit, permit, judge, Exit.succeed(value), undefined, teller),
+        onFailure: (cause) => {
+          const exit = Exit.failCause(cause)
+          Telemetry.ended(fiber, { policy: circuit.name, keyed: circuit.keyed }, exit)
+          return settleExit(fiber, circuit, permit, judge, exit, undefined, teller)
+        }
+      })
+    }
+    const permit = circuit.acquire(fiber, nowMillis(fiber))
+    return isPermit(permit)
+      ? admitted(permit)
+      : Effect.flatMap(turnedAway(fiber, toldOf(circuit), undefined, permit), admitted)
   })
 
 class Breaker extends Base implements CircuitBreaker {

@@ -18,7 +18,7 @@ export type * from "./telemetry/Events.js"
 export { layerLog } from "./telemetry/Log.js"
 export { layerSpans } from "./telemetry/Spans.js"
 export { ended, ownedBy, ownerOf } from "./telemetry/Owner.js"
-export { type Hub, hubOfCalls, layerSink, listen, publish, type Sink, Telemetry } from "./telemetry/Hub.js"
+export { type Hub, hubOfCalls, isHeard, layerSink, listen, publish, type Sink, Telemetry } from "./telemetry/Hub.js"
 export {
   type Counts,
   type Options as SubscribeOptions,

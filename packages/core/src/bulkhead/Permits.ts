@@ -29,7 +29,7 @@ export class BulkheadFull extends Data.TaggedError("BulkheadFull")<{
   }
 }
 
-/** Makes the error without running `Error`'s constructor, as `circuitOpen` does and for the same reason. */
+/** Makes the error without running `Error`'s constructor, as that of a circuit is made, and for the same reason. */
 const bulkheadFull = (policy: string, limit: number, queued: number, reason: BulkheadFull["reason"]): BulkheadFull => {
   const error: Types.Mutable<BulkheadFull> = Object.create(BulkheadFull.prototype)
   error._tag = "BulkheadFull"

@@ -29,7 +29,7 @@ export class RateLimited extends Data.TaggedError("RateLimited")<{
   }
 }
 
-/** Makes the error without running `Error`'s constructor, as `circuitOpen` does and for the same reason. */
+/** Makes the error without running `Error`'s constructor, as that of a circuit is made, and for the same reason. */
 export const rateLimited = (
   policy: string,
   key: string,

@@ -65,8 +65,18 @@ export const turnedAway = <A, E>(
   wait: Effect.Effect<A, E>
 ): Effect.Effect<A, E> => {
   const hub = Telemetry.hubOfCalls(fiber)
-  if (hub === undefined) return wait
-  return Effect.tapErrorCause(wait, (cause) =>
+  // By itself, for a refusal that nobody hears of is to cost nothing here.
+  return hub === undefined ? wait : heard(hub, fiber, of, since, wait)
+}
+
+const heard = <A, E>(
+  hub: Telemetry.Hub,
+  fiber: AnyFiber,
+  of: Told,
+  since: number | undefined,
+  wait: Effect.Effect<A, E>
+): Effect.Effect<A, E> =>
+  Effect.tapErrorCause(wait, (cause) =>
     Effect.sync(() => {
       const at = nowMillis(fiber)
       const duration = since === undefined ? 0 : at - since
@@ -74,4 +84,3 @@ export const turnedAway = <A, E>(
       callEnded(hub, fiber, of, Exit.failCause(cause), numbers)
     })
   )
-}

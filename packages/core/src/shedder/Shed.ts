@@ -32,7 +32,7 @@ export class Shed extends Data.TaggedError("Shed")<{
   }
 }
 
-/** Makes the error without running `Error`'s constructor, as `circuitOpen` does and for the same reason. */
+/** Makes the error without running `Error`'s constructor, as that of a circuit is made, and for the same reason. */
 export const shed = (policy: string, refusal: Machine.Refusal, retryAfterMillis: number): Shed => {
   const error: Types.Mutable<Shed> = Object.create(Shed.prototype)
   error._tag = "Shed"
