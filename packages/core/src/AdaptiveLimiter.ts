@@ -112,12 +112,12 @@ export class Gate {
     self: Effect.Effect<A, E, R>,
     classifier: Classifier
   ): Effect.Effect<A, E | Refusal, R> => {
-    const enter = region<A, E | Refusal, R>((restore) => {
+    const entering = region<A, E | Refusal, R>((restore) => {
       const restored = restore(self)
       return (fiber) => this.entered(fiber, restore, restored, classifier)
     })
-    return Effect.withFiberRuntime<A, E | Refusal, R>((fiber, { runtimeFlags }) =>
-      this.permits.isFull ? this.permits.refuse(fiber) : enter(runtimeFlags)
+    return Effect.withFiberRuntime<A, E | Refusal, R>((fiber) =>
+      this.permits.isFull ? this.permits.refuse(fiber) : entering
     )
   }
 

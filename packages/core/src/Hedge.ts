@@ -145,7 +145,7 @@ class HedgePolicy extends Base implements Hedge {
   readonly protect = <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> => {
     const hedger = this[HedgeTypeId]
     const ofCall: OfCall = { classifier: this.classifier, hindrance: noHindrance }
-    const enter = region<A, E, R>((restore) => (fiber) => {
+    return region<A, E, R>((restore) => (fiber) => {
       hedger.called(nowMillis(fiber))
       let copies = 0
       return hedger.race(fiber, restore, ofCall, {
@@ -158,7 +158,6 @@ class HedgePolicy extends Base implements Hedge {
         }
       })
     })
-    return Effect.withFiberRuntime((_, { runtimeFlags }) => enter(runtimeFlags))
   }
 }
 

@@ -63,14 +63,12 @@ class Shedder extends Base implements LoadShedder {
   }
 
   readonly protect = <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E | Shed, R> => {
-    const enter = region<A, E | Shed, R>((restore) => {
+    const entering = region<A, E | Shed, R>((restore) => {
       const restored = restore(self)
       return (fiber) => this.admission.enter(fiber, restore, restored)
     })
     // A refusal needs no region, which would cost more than it does.
-    return Effect.withFiberRuntime<A, E | Shed, R>(
-      (fiber, { runtimeFlags }) => this.admission.refusedAtOnce(fiber) ?? enter(runtimeFlags)
-    )
+    return Effect.withFiberRuntime<A, E | Shed, R>((fiber) => this.admission.refusedAtOnce(fiber) ?? entering)
   }
 
   get snapshot(): Effect.Effect<Snapshot> {

@@ -2,22 +2,40 @@
  * A region in which nothing interrupts, entered as by `Effect.uninterruptibleMask`. That one is made anew whenever it is
  * entered, which costs a fifth of what a policy does; this is made once for all runs of an effect.
  */
-import { Context, Effect, Exit, FiberRef, RuntimeFlags } from "effect"
+import { Context, Effect, Exit, Fiber, FiberRef, Option, Predicate } from "effect"
 import type { AnyFiber } from "./FiberTime.js"
 
 /** Puts a part of an uninterruptible region back to what its caller was. */
 export type Restore = <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
 
-/** What runs in the region that a fiber with these flags enters. */
-export type Region<A, E, R> = (flags: RuntimeFlags.RuntimeFlags) => Effect.Effect<A, E, R>
+/** What runs in a region, entered by the fiber that it is given. */
+type Inside<A, E, R> = (fiber: AnyFiber) => Effect.Effect<A, E, R>
 
-/** Makes a region; `prepare` is run once for callers that can be interrupted, and gives what is run at each entry. */
-export const region = <A, E, R>(
-  prepare: (restore: Restore) => (fiber: AnyFiber) => Effect.Effect<A, E, R>
-): Region<A, E, R> => {
-  const entered = (restore: Restore) => Effect.uninterruptible(Effect.withFiberRuntime<A, E, R>(prepare(restore)))
-  const interruptibly = entered(Effect.interruptible)
-  return (flags) => (RuntimeFlags.interruption(flags) ? interruptibly : entered(Effect.uninterruptible))
+/** The step that a mask becomes whenever it is run; the mask itself where the runtime does not show that. */
+const madeOnce = <A, E, R>(mask: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> => {
+  const step: unknown =
+    Predicate.hasProperty(mask, "commit") && Predicate.isFunction(mask.commit)
+      ? Reflect.apply(mask.commit, mask, [])
+      : undefined
+  return isOf<A, E, R>(step) ? step : mask
+}
+
+const isOf = <A, E, R>(u: unknown): u is Effect.Effect<A, E, R> => Effect.isEffect(u)
+
+/**
+ * Makes a region; `prepare` is run once for callers that can be interrupted, and once for others, and gives what is run at
+ * each entry, in the synchronous step that enters it.
+ */
+export const region = <A, E, R>(prepare: (restore: Restore) => Inside<A, E, R>): Effect.Effect<A, E, R> => {
+  const interruptibly = prepare(Effect.interruptible)
+  const otherwise = prepare(Effect.uninterruptible)
+  return madeOnce(
+    Effect.uninterruptibleMask((restore) => {
+      const inside = restore === Effect.interruptible ? interruptibly : otherwise
+      const fiber = Fiber.getCurrentFiber()
+      return Option.isSome(fiber) ? inside(fiber.value) : Effect.withFiberRuntime<A, E, R>(inside)
+    })
+  )
 }
 
 /** Goes on with what the effect has ended with. */

@@ -28,10 +28,9 @@ export const limited = <A, E, R, E2>(
   onLimit: () => E2
 ): Effect.Effect<A, E | E2, R> => {
   if (millis === Infinity) return self
-  const enter = region<A, E | E2, R>(
+  return region(
     (restore) => (fiber) => limitedIn({ fiber, restore, startedMillis: nowMillis(fiber), millis, onLimit }, self)
   )
-  return Effect.withFiberRuntime((_, { runtimeFlags }) => enter(runtimeFlags))
 }
 
 class Bell extends LiveTimers.Alarm {

@@ -282,12 +282,12 @@ class Call<A, E, R> implements Limit<TimedOut | DeadlineExceeded>, Teller, Calle
 
 /** Runs the effect as a call on this way. A refusal needs no region, which would cost more than it does. */
 export const through = <A, E, R>(way: Way, self: Effect.Effect<A, E, R>): Effect.Effect<A, E | StandardError, R> => {
-  const enter = region<A, E | StandardError, R>((restore) => {
+  const entering = region<A, E | StandardError, R>((restore) => {
     const of: Protected<A, E, R> = { way, restore, self, restored: restore(self) }
     return (fiber) => new Call(fiber, of).enter()
   })
-  return Effect.withFiberRuntime<A, E | StandardError, R>((fiber, { runtimeFlags }) => {
+  return Effect.withFiberRuntime<A, E | StandardError, R>((fiber) => {
     const refusal = refusedAtOnce(way, fiber)
-    return refusal === undefined ? enter(runtimeFlags) : turnedAway(fiber, way.of, undefined, refusal)
+    return refusal === undefined ? entering : turnedAway(fiber, way.of, undefined, refusal)
   })
 }

@@ -60,7 +60,7 @@ export const hedged = <A, E, R>(
     return throttle?.isRefusing(now) === true ? "throttle" : undefined
   }
   const isToldOfCalls = hedger.isPaidFrom(way.budget)
-  const enter = region<A, E | StandardError, R>((restore) => (fiber) => {
+  return region<A, E | StandardError, R>((restore) => (fiber) => {
     let copies = 0
     caller.hasPaidCopies = false
     if (!isToldOfCalls) hedger.called(nowMillis(fiber))
@@ -99,5 +99,4 @@ export const hedged = <A, E, R>(
       }
     )
   })
-  return Effect.withFiberRuntime((_, { runtimeFlags }) => enter(runtimeFlags))
 }
