@@ -27,6 +27,7 @@ import * as InvalidOptions from "./InvalidOptions.js"
 import type * as Outcome from "./Outcome.js"
 import { Base, partsOf, type Policy } from "./policy/Model.js"
 import { callEnded, type Told, turnedAway } from "./policy/Told.js"
+import { onEnd, region } from "./Region.js"
 import { settleExit, type Teller } from "./Settlement.js"
 import * as Telemetry from "./Telemetry.js"
 import * as PolicyRegistry from "./PolicyRegistry.js"
@@ -129,36 +130,26 @@ const through = <A, E, R>(
   judge: Judge<A, E>
 ): Effect.Effect<A, E | CircuitOpen, R> => {
   const told = toldOf(circuit)
+  const asking = region<A, E | CircuitOpen, R>((restore) => {
+    const restored = restore(self)
+    return (fiber) => {
+      const admitted = (permit: Permit) => {
+        const teller = tellerOf(fiber, circuit, permit)
+        return onEnd(restored, (exit) => {
+          if (Exit.isFailure(exit)) Telemetry.ended(fiber, told, exit)
+          return settleExit(fiber, circuit, permit, judge, exit, undefined, teller)
+        })
+      }
+      const permit = circuit.acquire(fiber, nowMillis(fiber))
+      return isPermit(permit) ? admitted(permit) : Effect.flatMap(turnedAway(fiber, told, undefined, permit), admitted)
+    }
+  })
   // A refusal needs no region, which would cost more than it does.
   return Effect.withFiberRuntime<A, E | CircuitOpen, R>((fiber) => {
     const refusing = circuit.isClosed ? undefined : circuit.refusing(fiber, nowMillis(fiber))
-    return refusing === undefined ? asking(fiber, self, circuit, judge) : turnedAway(fiber, told, undefined, refusing)
+    return refusing === undefined ? asking : turnedAway(fiber, told, undefined, refusing)
   })
 }
-
-const asking = <A, E, R>(
-  fiber: AnyFiber,
-  self: Effect.Effect<A, E, R>,
-  circuit: Circuit,
-  judge: Judge<A, E>
-): Effect.Effect<A, E | CircuitOpen, R> =>
-  Effect.uninterruptibleMask((restore) => {
-    const admitted = (permit: Permit) => {
-      const teller = tellerOf(fiber, circuit, permit)
-      return Effect.matchCauseEffect(restore(self), {
-        onSuccess: (value) => settleExit(fiber, circuit, permit, judge, Exit.succeed(value), undefined, teller),
-        onFailure: (cause) => {
-          const exit = Exit.failCause(cause)
-          Telemetry.ended(fiber, { policy: circuit.name, keyed: circuit.keyed }, exit)
-          return settleExit(fiber, circuit, permit, judge, exit, undefined, teller)
-        }
-      })
-    }
-    const permit = circuit.acquire(fiber, nowMillis(fiber))
-    return isPermit(permit)
-      ? admitted(permit)
-      : Effect.flatMap(turnedAway(fiber, toldOf(circuit), undefined, permit), admitted)
-  })
 
 class Breaker extends Base implements CircuitBreaker {
   readonly [CircuitTypeId]: Circuit
