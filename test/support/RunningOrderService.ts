@@ -12,6 +12,9 @@ import { listening } from "./Loopback.js"
 
 const main = fileURLToPath(new URL("../../examples/order-service/src/main.ts", import.meta.url))
 
+/** How it is run where nobody says otherwise: from its sources. */
+const fromSources: ReadonlyArray<string> = ["--import", "tsx", main]
+
 class Unexpected extends Data.TaggedError("Unexpected")<{ readonly what: string }> {
   override get message() {
     return this.what
@@ -110,10 +113,15 @@ export const environment = (url: string, dataDir: string, port: string): Readonl
   ])
 }
 
-const launch = (url: string, dataDir: string, settings: Readonly<Record<string, string>>) =>
+const launch = (
+  url: string,
+  dataDir: string,
+  settings: Readonly<Record<string, string>>,
+  program: ReadonlyArray<string>
+) =>
   Effect.acquireRelease(
     Effect.sync(() =>
-      spawn(process.execPath, ["--import", "tsx", main], {
+      spawn(process.execPath, program, {
         env: { PATH: process.env.PATH, ...Object.fromEntries(environment(url, dataDir, "0")), ...settings },
         stdio: ["ignore", "pipe", "pipe"]
       })
@@ -128,10 +136,11 @@ const launch = (url: string, dataDir: string, settings: Readonly<Record<string, 
 export const start = (
   url: string,
   dataDir: string,
-  settings: Readonly<Record<string, string>> = {}
+  settings: Readonly<Record<string, string>> = {},
+  program: ReadonlyArray<string> = fromSources
 ): Effect.Effect<Service, Unexpected, Scope.Scope> =>
   Effect.gen(function* () {
-    const child = yield* launch(url, dataDir, settings)
+    const child = yield* launch(url, dataDir, settings, program)
     let said = ""
     const address = yield* Effect.async<string, Unexpected>((resume) => {
       child.stderr?.on("data", (chunk) => (said += chunk))

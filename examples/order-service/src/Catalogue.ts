@@ -5,10 +5,10 @@ import { Config, Context, Effect, Layer, Option, Schema } from "effect"
 import * as Dependency from "./Dependency.js"
 import { type ProductId, UnknownProduct } from "./Domain.js"
 
-const Product = Schema.Struct({ id: Schema.String, name: Schema.String, description: Schema.String })
+const Product = Schema.parseJson(Schema.Struct({ id: Schema.String, name: Schema.String, description: Schema.String }))
 export type Product = typeof Product.Type
 
-const Popular = Schema.Struct({ items: Schema.Array(Schema.String) })
+const Popular = Schema.parseJson(Schema.Struct({ items: Schema.Array(Schema.String) }))
 
 type Failed = Dependency.DependencyFailed | Policy.StandardError
 

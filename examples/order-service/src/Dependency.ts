@@ -112,15 +112,13 @@ export const make = (name: string, url: Config.Config<string>) =>
       )
 
     return {
-      /** Sends a request whose answer has a body. */
-      ask: <A, I, E = never>(
+      /** Sends a request whose answer has a body, of which `answer` makes what it says. */
+      ask: <A, E = never>(
         request: HttpClientRequest.HttpClientRequest,
-        answer: Schema.Schema<A, I>,
+        answer: Schema.Schema<A, string>,
         refusal: Refusal<E> = noRefusal
-      ): Effect.Effect<A, DependencyFailed | E> => {
-        const decode = Schema.decode(Schema.parseJson(answer))
-        return Effect.flatMap(body(request, refusal), (text) => Effect.mapError(decode(text), unreadable))
-      },
+      ): Effect.Effect<A, DependencyFailed | E> =>
+        Effect.flatMap(body(request, refusal), (text) => Effect.mapError(Schema.decode(answer)(text), unreadable)),
       /** Sends a request of which only the status matters. */
       tell: (request: HttpClientRequest.HttpClientRequest): Effect.Effect<void, DependencyFailed> =>
         Effect.asVoid(body(request, noRefusal)),

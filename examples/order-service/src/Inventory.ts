@@ -29,8 +29,8 @@ export class StockReads extends Context.Tag("order-service/StockReads")<
   { readonly available: (id: ProductId) => Effect.Effect<number, UnknownProduct | Failed> }
 >() {}
 
-const Reserved = Schema.Struct({ orderId: Schema.String, reserved: Schema.Literal(true) })
-const Stock = Schema.Struct({ productId: Schema.String, available: Schema.NonNegativeInt })
+const Reserved = Schema.parseJson(Schema.Struct({ orderId: Schema.String, reserved: Schema.Literal(true) }))
+const Stock = Schema.parseJson(Schema.Struct({ productId: Schema.String, available: Schema.NonNegativeInt }))
 
 /** The real client. */
 export const layerHttp = Layer.effect(

@@ -25,7 +25,9 @@ export class Payment extends Context.Tag("order-service/Payment")<
   }
 >() {}
 
-const Charged = Schema.Struct({ chargeId: Schema.String, orderId: Schema.String, amountCents: Schema.Int })
+const Charged = Schema.parseJson(
+  Schema.Struct({ chargeId: Schema.String, orderId: Schema.String, amountCents: Schema.Int })
+)
 const Declined = Schema.parseJson(Schema.Struct({ reason: Schema.String }))
 
 const declined = (body: string): PaymentDeclined =>

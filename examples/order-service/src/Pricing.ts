@@ -5,11 +5,13 @@ import { Config, Context, Effect, Layer, Option, Schema } from "effect"
 import * as Dependency from "./Dependency.js"
 import { type ProductId, UnknownProduct } from "./Domain.js"
 
-const Price = Schema.Struct({
-  id: Schema.String,
-  amountCents: Schema.Int.pipe(Schema.positive()),
-  currency: Schema.Literal("EUR")
-})
+const Price = Schema.parseJson(
+  Schema.Struct({
+    id: Schema.String,
+    amountCents: Schema.Int.pipe(Schema.positive()),
+    currency: Schema.Literal("EUR")
+  })
+)
 export type Price = typeof Price.Type
 
 export class Pricing extends Context.Tag("order-service/Pricing")<

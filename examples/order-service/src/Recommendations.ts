@@ -5,7 +5,7 @@ import { Config, Context, Effect, Layer, Schema } from "effect"
 import * as Dependency from "./Dependency.js"
 import type { ProductId } from "./Domain.js"
 
-const Related = Schema.Struct({ items: Schema.Array(Schema.String) })
+const Related = Schema.parseJson(Schema.Struct({ items: Schema.Array(Schema.String) }))
 
 export class Recommendations extends Context.Tag("order-service/Recommendations")<
   Recommendations,

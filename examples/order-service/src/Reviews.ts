@@ -5,7 +5,9 @@ import { Config, Context, Effect, Layer, Schema } from "effect"
 import * as Dependency from "./Dependency.js"
 import type { ProductId } from "./Domain.js"
 
-const Summary = Schema.Struct({ id: Schema.String, rating: Schema.Number, count: Schema.NonNegativeInt })
+const Summary = Schema.parseJson(
+  Schema.Struct({ id: Schema.String, rating: Schema.Number, count: Schema.NonNegativeInt })
+)
 export type Summary = typeof Summary.Type
 
 export class Reviews extends Context.Tag("order-service/Reviews")<

@@ -38,23 +38,30 @@ const placeOrder = Effect.gen(function* () {
   return Answers.placed(yield* orders.place(request, yield* budget.ofCaller))
 }).pipe(Effect.catchAll((error) => Effect.succeed(Answers.failed(error))))
 
-const pathId = Effect.map(HttpRouter.params, ({ id }) => id)
+/** What the path names, if it can be the name of such a thing. */
+const pathId = <A>(schema: Schema.Schema<A, string>) => {
+  const decode = Schema.decodeUnknownOption(schema)
+  return Effect.map(HttpRouter.params, ({ id }) => decode(id))
+}
+
+const orderId = pathId(OrderId)
+const productId = pathId(ProductId)
 
 const findOrder = Effect.gen(function* () {
-  const id = Option.flatMap(Option.fromNullable(yield* pathId), Schema.decodeOption(OrderId))
+  const id = yield* orderId
   const orders = yield* Orders
   const order = Option.isSome(id) ? yield* orders.find(id.value) : Option.none()
   return Option.match(order, { onNone: () => Answers.said(404, "there is no such order"), onSome: Answers.order })
 })
 
 const productPage = Effect.gen(function* () {
-  const id = Option.flatMap(Option.fromNullable(yield* pathId), Schema.decodeOption(ProductId))
+  const id = yield* productId
   if (Option.isNone(id)) return Answers.said(404, "there is no such product")
   return HttpServerResponse.unsafeJson(yield* ProductPage.find(id.value))
 }).pipe(Effect.catchAll((error) => Effect.succeed(Answers.failed(error))))
 
 const recommendations = Effect.gen(function* () {
-  const id = Option.flatMap(Option.fromNullable(yield* pathId), Schema.decodeOption(ProductId))
+  const id = yield* productId
   if (Option.isNone(id)) return Answers.said(404, "there is no such product")
   return HttpServerResponse.unsafeJson(yield* ProductPage.recommended(id.value))
 }).pipe(Effect.catchAll((error) => Effect.succeed(Answers.failed(error))))

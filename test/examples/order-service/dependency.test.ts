@@ -17,7 +17,7 @@ const told = (answer: Answer, request = plain) =>
       HttpClient.HttpClient,
       client
     )
-    const error = yield* Effect.flip(ask(request, Schema.Struct({ ok: Schema.Boolean })))
+    const error = yield* Effect.flip(ask(request, Schema.parseJson(Schema.Struct({ ok: Schema.Boolean }))))
     expect(requests).toHaveLength(1)
     return error
   })
