@@ -70,7 +70,7 @@ describe.skipIf(Prometheus.areLeftOut)(
       () =>
         Effect.gen(function* () {
           const town = yield* dependencies
-          const service = yield* start(town.url, yield* folder, { OPENING_SCALE: "15" })
+          const service = yield* start(town.url, yield* folder, { OPENING_SCALE: "15", HEDGE_REVIEWS: "true" })
           const prometheus = yield* Prometheus.serve(new URL(service.url).host, AlertRules.format(rules))
           yield* load(service)
           yield* prometheus.until("nothing to tell", (alerts) => alerts.length === 0)

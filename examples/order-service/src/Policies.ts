@@ -2,7 +2,7 @@
  * The policy of each dependency, a Layer of its own. The bulkheads together take no more than the 100 sockets of the
  * outbound pool, so that no dependency, however slow, can keep another from getting one:
  *
- *     inventory 30 + payment 20 + notification 10 + product 10 + pricing 10 + reviews 2 x 5 + recommendations 10 = 100
+ *     inventory 30 + payment 20 + notification 10 + product 10 + pricing 10 + reviews 10 + recommendations 10 = 100
  *
  * Product pages ask inventory too, but through a bulkhead of 10 of their own inside inventory's 30: pages can never
  * take all of what orders need, and no socket is counted twice.
@@ -63,8 +63,20 @@ const pagePart = (openDuration: Duration.Duration): Fixed => ({
   pool
 })
 
-/** The options of every policy; the openings are divided by `scale`. */
-export const options = (scale: number): Record<Name, Fixed> & { readonly payment: Learned } => {
+/** The slowest part at times: in the place of a repetition a second copy, each with a socket of its own. */
+const hedged = (part: Fixed): Fixed => ({
+  ...part,
+  retry: "none",
+  // Of what takes longer than nearly all do, or has failed.
+  hedge: { delay: { quantile: 0.95, initial: "200 millis", min: "50 millis" }, idempotent: true },
+  bulkhead: { ...part.bulkhead, maxConcurrent: part.bulkhead.maxConcurrent / 2 }
+})
+
+/** The options of every policy; the openings are divided by `scale`, and calls for reviews may be hedged. */
+export const options = (
+  scale: number,
+  { hedgeReviews = false } = {}
+): Record<Name, Fixed> & { readonly payment: Learned } => {
   const open = (duration: Duration.DurationInput) => Duration.times(duration, 1 / scale)
   return {
     inventory: {
@@ -97,14 +109,7 @@ export const options = (scale: number): Record<Name, Fixed> & { readonly payment
     product: pagePart(open("15 seconds")),
     // Asked by other shops too: what it would refuse anyway is not even sent, before the circuit opens.
     pricing: { ...pagePart(open("15 seconds")), throttle: { window: "10 seconds" } },
-    // The slowest part at times: in the place of a repetition a second copy of what takes longer than nearly all do, or has
-    // failed, each with a socket of its own.
-    reviews: {
-      ...pagePart(open("15 seconds")),
-      retry: "none",
-      hedge: { delay: { quantile: 0.95, initial: "200 millis", min: "50 millis" }, idempotent: true },
-      bulkhead: { maxConcurrent: 5, maxQueue: 20, maxWait: "200 millis" }
-    },
+    reviews: hedgeReviews ? hedged(pagePart(open("15 seconds"))) : pagePart(open("15 seconds")),
     recommendations: pagePart(open("15 seconds"))
   }
 }
@@ -115,10 +120,14 @@ const openingScale = Config.number("OPENING_SCALE").pipe(
   Config.validate({ message: "expected a number above 0", validation: (scale) => scale > 0 })
 )
 
+/** A second copy of each slow call is work that reviews must be able to bear, and costs this process some as well. */
+const hedgeReviews = Config.boolean("HEDGE_REVIEWS").pipe(Config.withDefault(false))
+
 /** Every dependency's policy. */
 export const layer = Layer.unwrapEffect(
-  Effect.map(openingScale, (scale) => {
-    const { inventory, notification, payment, pricing, product, recommendations, reviews } = options(scale)
+  Effect.map(Config.all([openingScale, hedgeReviews]), ([scale, hedges]) => {
+    const of = options(scale, { hedgeReviews: hedges })
+    const { inventory, notification, payment, pricing, product, recommendations, reviews } = of
     return Layer.mergeAll(
       Policy.layer(InventoryPolicy, "inventory", inventory),
       Policy.layer(PaymentPolicy, "payment", payment),

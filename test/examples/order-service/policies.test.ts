@@ -8,34 +8,39 @@ import * as ScriptedDependencies from "./ScriptedDependencies.js"
 /** The sockets of the outbound pool. */
 const sockets = 100
 
-describe("the policies", () => {
-  const options = Policies.options(1)
+describe.each([{ hedgeReviews: false }, { hedgeReviews: true }])(
+  "the policies, with reviews hedged: $hedgeReviews",
+  (hedging) => {
+    const options = Policies.options(1, hedging)
 
-  it("together take no more sockets than there are, and pages no more of inventory than a third", () => {
-    const { payment, ...others } = options
-    const copies = ({ hedge = "none" }: (typeof others)["reviews"]) =>
-      hedge === "none" ? 1 : 1 + (hedge.maxHedges ?? 1)
-    const permits = Object.values(others).map((each) => each.bulkhead.maxConcurrent * copies(each))
-    expect(permits.reduce((sum, each) => sum + each, payment.concurrency.max)).toBe(sockets)
-    expect(Policies.stockReads.bulkhead.maxConcurrent * 3).toBeLessThanOrEqual(options.inventory.bulkhead.maxConcurrent)
-  })
-
-  it("are free of traps", () => {
-    for (const [name, each] of Object.entries(options)) {
-      expect(Policy.explain(name, each).traps, name).toEqual([])
-    }
-  })
-
-  it("divide the openings of circuits by the scale, and nothing else", () => {
-    const tenth = Policies.options(10)
-    expect(Duration.toMillis(tenth.payment.circuitBreaker.openDuration)).toBe(3000)
-    expect({ ...tenth.payment, circuitBreaker: 0, retry: 0 }).toEqual({
-      ...options.payment,
-      circuitBreaker: 0,
-      retry: 0
+    it("together take no more sockets than there are, and pages no more of inventory than a third", () => {
+      const { payment, ...others } = options
+      const copies = ({ hedge = "none" }: (typeof others)["reviews"]) =>
+        hedge === "none" ? 1 : 1 + (hedge.maxHedges ?? 1)
+      const permits = Object.values(others).map((each) => each.bulkhead.maxConcurrent * copies(each))
+      expect(permits.reduce((sum, each) => sum + each, payment.concurrency.max)).toBe(sockets)
+      expect(Policies.stockReads.bulkhead.maxConcurrent * 3).toBeLessThanOrEqual(
+        options.inventory.bulkhead.maxConcurrent
+      )
     })
-  })
-})
+
+    it("are free of traps", () => {
+      for (const [name, each] of Object.entries(options)) {
+        expect(Policy.explain(name, each).traps, name).toEqual([])
+      }
+    })
+
+    it("divide the openings of circuits by the scale, and nothing else", () => {
+      const tenth = Policies.options(10, hedging)
+      expect(Duration.toMillis(tenth.payment.circuitBreaker.openDuration)).toBe(3000)
+      expect({ ...tenth.payment, circuitBreaker: 0, retry: 0 }).toEqual({
+        ...options.payment,
+        circuitBreaker: 0,
+        retry: 0
+      })
+    })
+  }
+)
 
 describe("a limit", () => {
   it.effect("lets no more than 20 orders at payment, and the others are pending at once", () => {
