@@ -11,16 +11,14 @@ export interface Effort {
   readonly seed: number
   readonly rounds: number
   readonly sampleMillis: number
-  /** In how many turns a case has its part of a round, so that what slows the machine for a while slows all cases of the round. */
-  readonly turns: number
   readonly warmUpMillis: number
 }
 
 /** As long as it takes to be certain, or less. */
 export const effortOf = (seed: number, quick: boolean): Effort =>
   quick
-    ? { kind: "quick", seed, rounds: 15, sampleMillis: 5, turns: 1, warmUpMillis: 40 }
-    : { kind: "thorough", seed, rounds: 31, sampleMillis: 120, turns: 6, warmUpMillis: 500 }
+    ? { kind: "quick", seed, rounds: 15, sampleMillis: 5, warmUpMillis: 40 }
+    : { kind: "thorough", seed, rounds: 31, sampleMillis: 120, warmUpMillis: 500 }
 
 export interface Row {
   readonly name: string
@@ -73,16 +71,12 @@ const warmUp = async (subject: Case, effort: Effort): Promise<number> => {
   return calls
 }
 
-/** Whether so many calls of it can as well be made a few at a time. */
-const isDivisible = ({ calls, cold, cost }: Case): boolean => calls === undefined && cost === undefined && cold !== true
-
 const reading =
-  (round: ReadonlyMap<string, ReadonlyArray<Cost>>): Reading =>
+  (round: ReadonlyMap<string, Cost>): Reading =>
   (name) => {
-    const costs = round.get(name)
-    if (costs === undefined) throw new Error(`there is no case "${name}"`)
-    const mean = (of: keyof Cost) => costs.reduce((sum, cost) => sum + cost[of], 0) / costs.length
-    return { wall: mean("wall"), cpu: mean("cpu") }
+    const cost = round.get(name)
+    if (cost === undefined) throw new Error(`there is no case "${name}"`)
+    return cost
   }
 
 const find = (comparison: Comparison, rounds: ReadonlyArray<Reading>): Finding => {
@@ -100,15 +94,9 @@ export const answer = async (question: Question, effort: Effort): Promise<Answer
   const next = random(effort.seed)
   const rounds: Array<Reading> = []
   for (let round = 0; round < Math.min(effort.rounds, mostRounds?.[effort.kind] ?? Infinity); round++) {
-    const costs = new Map<string, ReadonlyArray<Cost>>()
-    for (let turn = 0; turn < effort.turns; turn++) {
-      for (const subject of shuffled(cases, next)) {
-        const before = costs.get(subject.name) ?? []
-        if (turn > 0 && !isDivisible(subject)) continue
-        const turns = isDivisible(subject) ? effort.turns : 1
-        const made = Math.max(1, Math.round((calls.get(subject.name) ?? 1) / turns))
-        costs.set(subject.name, [...before, await sample(subject, made)])
-      }
+    const costs = new Map<string, Cost>()
+    for (const subject of shuffled(cases, next)) {
+      costs.set(subject.name, await sample(subject, calls.get(subject.name) ?? 1))
     }
     rounds.push(reading(costs))
   }
