@@ -29,6 +29,14 @@ describe("a standard policy refuses", () => {
     })
   )
 
+  it.effect("a rate limit that says no limit, as JavaScript may, when it is made and not at the first call", () =>
+    Effect.gen(function* () {
+      const rateLimit: Policy.StandardOptions["rateLimit"] = JSON.parse('{ "window": "1 minute" }')
+      const refused = yield* complaint(Policy.standard("payment", { rateLimit }))
+      expect(refused.problems).toMatchObject([{ option: "rateLimit.limit", value: "undefined" }])
+    })
+  )
+
   it.effect("everything that is wrong at once", () =>
     Effect.gen(function* () {
       const made = Policy.standard("payment", {

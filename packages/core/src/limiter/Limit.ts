@@ -68,14 +68,14 @@ export const settings = (options: Options, path: string): InvalidOptions.Checked
     InvalidOptions.every<{ window: number; burst: number | undefined; limit: number; maxKeys: number }>({
       window,
       burst,
-      limit: typeof limit === "number" ? checkedLimit(path, limit, windowMillis) : InvalidOptions.valid(0),
+      limit: typeof limit === "function" ? InvalidOptions.valid(0) : checkedLimit(path, limit, windowMillis),
       maxKeys: InvalidOptions.integer(`${path}maxKeys`, maxKeys, 1)
     }),
     (checked): Settings => {
       const of = { algorithm, windowMillis, burst: checked.burst }
-      return typeof limit === "number"
-        ? { ...of, maxKeys, tiers: undefined, fixed: configOf(of, limit) }
-        : { ...of, maxKeys, tiers: limit, fixed: undefined }
+      return typeof limit === "function"
+        ? { ...of, maxKeys, tiers: limit, fixed: undefined }
+        : { ...of, maxKeys, tiers: undefined, fixed: configOf(of, limit) }
     }
   )
 }
