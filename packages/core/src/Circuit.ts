@@ -3,7 +3,7 @@
  */
 import { CircuitBreaker as Machine, TripPolicy } from "@effect-resilience/machines"
 import { Duration, Effect, Exit, MutableRef, Option, type Stream } from "effect"
-import { type CircuitOpen, Refusal } from "./CircuitOpen.js"
+import { type CircuitOpen, Refusal, retryAfterIn } from "./CircuitOpen.js"
 import type { Numbers } from "./CircuitOptions.js"
 import { type Snapshot, snapshot } from "./CircuitSnapshot.js"
 import { type AnyFiber, drawn, nowMillis } from "./FiberTime.js"
@@ -24,7 +24,6 @@ export interface Permit extends Machine.Permit {
 
 const reset: Cause = { _tag: "Reset" }
 const byObserving: Cause = { _tag: "Observing" }
-const atOnce = { millis: 0, retryAfter: Option.some(Duration.zero) }
 const present: Transition["cause"] = { _tag: "Present" }
 
 /** The machine in its cell: reads the clock and steps in one synchronous step. */
@@ -33,8 +32,6 @@ export class Circuit {
   /** Beside the state, which it does not touch: a call that is let through need not look at it. */
   private readonly observation = MutableRef.make<Observation.Observation | undefined>(undefined)
   private readonly followers = new Followers()
-  /** What the last refusal told. */
-  private told = atOnce
   constructor(
     readonly name: string,
     private readonly numbers: Numbers,
@@ -249,23 +246,17 @@ export class Circuit {
   private refusal(fiber: AnyFiber, refused: Machine.Rejected, at: number): CircuitOpen {
     const { reason, retryAfterMillis, state } = refused
     const known = state === "Isolated" ? undefined : retryAfterMillis
-    const error = new Refusal(this.name, state, this.retryAfter(known), reason)
+    const error = new Refusal(this.name, state, retryAfterIn(known), reason)
     // By itself, for what makes an event costs as much as the error where nobody hears it.
     if (Telemetry.isHeard(fiber)) this.reportRefusal(fiber, error, at, known)
     return error
   }
 
+  /** Reports the refusal of a call, for those who listen. */
   private reportRefusal(fiber: AnyFiber, error: CircuitOpen, at: number, retryAfter: number | undefined): void {
     const { keyed, name: policy } = this
     Telemetry.ownedBy(fiber, { policy, keyed }, error)
     Telemetry.publish(fiber, () => ({ _tag: "CallRejected", policy, keyed, at, by: "circuit", retryAfter }))
-  }
-
-  /** As a duration, one for all who are refused in a millisecond: a new one takes a tenth of what a refusal does. */
-  private retryAfter(millis: number | undefined): CircuitOpen["retryAfter"] {
-    if (millis === undefined) return Option.none()
-    if (this.told.millis !== millis) this.told = { millis, retryAfter: Option.some(Duration.millis(millis)) }
-    return this.told.retryAfter
   }
 
   /** Tells of a transition that the machine took by itself. */

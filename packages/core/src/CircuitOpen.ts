@@ -58,6 +58,19 @@ export const Refusal: new (
 // What is printed of an error names the constructor that it has, which is to be that of `CircuitOpen`.
 Reflect.deleteProperty(prototype, "constructor")
 
+/** What the last refusal told, whichever circuit's it was. */
+let last = { millis: 0, retryAfter: Option.some(Duration.zero) }
+
+/**
+ * So many milliseconds as a refusal tells them, if they are known: one duration for all who are refused in a millisecond,
+ * as a new one takes a tenth of what a refusal does.
+ */
+export const retryAfterIn = (millis: number | undefined): Option.Option<Duration.Duration> => {
+  if (millis === undefined) return Option.none()
+  if (last.millis !== millis) last = { millis, retryAfter: Option.some(Duration.millis(millis)) }
+  return last.retryAfter
+}
+
 const printReason = (reason: Reason): string => {
   switch (reason._tag) {
     case "Consecutive":

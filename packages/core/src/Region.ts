@@ -29,9 +29,11 @@ const isOf = <A, E, R>(u: unknown): u is Effect.Effect<A, E, R> => Effect.isEffe
 export const region = <A, E, R>(prepare: (restore: Restore) => Inside<A, E, R>): Effect.Effect<A, E, R> => {
   const interruptibly = prepare(Effect.interruptible)
   const otherwise = prepare(Effect.uninterruptible)
+  // What restores is one of the two; another would be made ready for as it comes.
+  const insideOf = (restore: Restore) => (restore === Effect.uninterruptible ? otherwise : prepare(restore))
   return madeOnce(
     Effect.uninterruptibleMask((restore) => {
-      const inside = restore === Effect.interruptible ? interruptibly : otherwise
+      const inside = restore === Effect.interruptible ? interruptibly : insideOf(restore)
       const fiber = Fiber.getCurrentFiber()
       return Option.isSome(fiber) ? inside(fiber.value) : Effect.withFiberRuntime<A, E, R>(inside)
     })
