@@ -1,7 +1,7 @@
 /** Who may read the body of a response, and what becomes of the others when one of several readers goes. */
 import { Backoff } from "@effect-resilience/core"
 import { ResilientHttpClient } from "@effect-resilience/http"
-import { HttpClient, HttpClientRequest, type HttpClientResponse } from "@effect/platform"
+import { HttpClient, HttpClientRequest, HttpClientResponse } from "@effect/platform"
 import { describe, expect, it } from "@effect/vitest"
 import { Cause, Effect, Exit, Fiber, Stream, TestClock } from "effect"
 import { type Answer, ScriptedClient } from "../support/ScriptedClient.js"
@@ -119,10 +119,27 @@ describe("the readers of a body", () => {
           const response = yield* each.get(at)
           const reader = yield* Effect.fork(response.text)
           yield* TestClock.adjust(each === client ? "5 seconds" : "3 seconds")
-          // A client that knows nothing of it is given a moment before it is taken the body away.
-          yield* TestClock.adjust("20 millis")
           expect(told(yield* Fiber.await(reader))).toBe("Decode: The body was cut off (silent)")
           expect(scripted.open.size).toBe(0)
+        }
+      }
+    })
+  )
+
+  it.scoped("hear of the cut at once from a client that tells them nothing, and that never hears of it", () =>
+    Effect.gen(function* () {
+      for (const headers of [{ "content-length": "10" }, {}, large]) {
+        const silent = () => new Response(new ReadableStream({ pull: () => new Promise(() => {}) }), { headers })
+        const deaf = HttpClient.make((request) => Effect.succeed(HttpClientResponse.fromWeb(request, silent())))
+        const client = yield* ResilientHttpClient.protect(deaf, "a", { bodyIdle: "5 seconds" })
+        for (const [name, way] of Object.entries(ways)) {
+          const reader = yield* Effect.fork(Effect.flatMap(client.get(at), way))
+          yield* TestClock.adjust("4999 millis")
+          expect([name, reader.unsafePoll()]).toEqual([name, null])
+          yield* TestClock.adjust("1 millis")
+          yield* turns
+          const heard = reader.unsafePoll()
+          expect([name, heard && told(heard)]).toEqual([name, "Decode: The body was cut off (silent)"])
         }
       }
     })

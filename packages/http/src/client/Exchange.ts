@@ -106,18 +106,12 @@ const abandoned = (response: HttpClientResponse.HttpClientResponse): Effect.Effe
     ? response.onClose
     : Effect.suspend(() => unheard(Stream.runDrain(response.stream), 1))
 
-/** What a client takes to end a connection and tell its reader. */
-const ending = "10 millis"
-
 /**
  * Ends the connection of a response. A client that has sent another request in place of the one it was given knows nothing
- * of how that was to be ended, so its response is abandoned as well, for which nobody waits: but not before the
- * others have told their readers, who would hear nothing any more.
+ * of how that was to be ended, so its response is abandoned as well, for which nobody waits.
  */
 const ended = ({ end }: Sent, response: HttpClientResponse.HttpClientResponse): Effect.Effect<void> =>
-  Effect.suspend(() =>
-    Effect.zipRight(end, Effect.asVoid(Effect.forkDaemon(Effect.delay(abandoned(response), ending))))
-  )
+  Effect.zipRight(end, Effect.asVoid(Effect.forkDaemon(Effect.interruptible(abandoned(response)))))
 
 /** How long what is left of a response may take that is discarded: no more of the attempt after it than this part. */
 const drainedPart = 0.1

@@ -15,6 +15,7 @@ import { type Headers, type HttpClientError, type HttpClientResponse, HttpIncomi
 import { type Chunk, Effect, Exit, Inspectable, Option, type Scope, Stream } from "effect"
 import { BodyCutOff } from "./BodyCutOff.js"
 import * as Content from "./Content.js"
+import { Cut } from "./Cut.js"
 import { type AnyFiber, nowMillis, type OpenBodies, type Watched } from "./OpenBodies.js"
 import { unheard } from "./Unheard.js"
 
@@ -50,7 +51,7 @@ export abstract class HeldBody extends Inspectable.Class implements Watched {
   private unreadMillis = Infinity
   private isStreamed = false
   private isAtEnd = false
-  private cutOff: BodyCutOff | undefined = undefined
+  private readonly early = new Cut()
   private readonly announced: number
   /** The whole body, or the reading of it. */
   private whole: Content.Reading<HttpClientError.ResponseError> | undefined = undefined
@@ -133,8 +134,8 @@ export abstract class HeldBody extends Inspectable.Class implements Watched {
   /** Ends the body before its time, with its connection. */
   private cut(reason: BodyCutOff["reason"]): Effect.Effect<void> {
     if (this.hasEnded) return Effect.void
-    this.cutOff = new BodyCutOff({ reason })
     this.end()
+    this.early.make(new BodyCutOff({ reason }))
     return this.holds.abort
   }
 
@@ -156,8 +157,10 @@ export abstract class HeldBody extends Inspectable.Class implements Watched {
     })
   }
 
+  private readonly failedFor = (why: BodyCutOff): HttpClientError.ResponseError => this.failed(why, why.message)
+
   private get wasCutOff(): HttpClientError.ResponseError | undefined {
-    return this.cutOff && this.failed(this.cutOff, this.cutOff.message)
+    return this.early.made && this.failedFor(this.early.made)
   }
 
   /** Why nobody can begin to read the body. */
@@ -190,24 +193,22 @@ export abstract class HeldBody extends Inspectable.Class implements Watched {
         const whole = new Content.Reading<HttpClientError.ResponseError>()
         this.whole = whole
         since(nowMillis(fiber))
-        return Effect.matchCauseEffect(restore(Effect.suspend(read)), {
+        return Effect.matchCauseEffect(restore(this.early.until(Effect.suspend(read), this.failedFor)), {
           onSuccess: (content) => {
             this.end()
             return whole.ended(Exit.succeed(content))
           },
-          onFailure: (cause) => {
-            const { wasCutOff } = this
-            const exit = wasCutOff ? Exit.fail(wasCutOff) : Exit.failCause(cause)
-            return Effect.zipRight(
+          onFailure: (cause) =>
+            Effect.zipRight(
               this.cut("discarded"),
               Effect.suspend(() => {
+                const exit = Exit.failCause(cause)
                 // That its reader was interrupted is nothing to others.
                 const told = Exit.isInterrupted(exit) ? this.wasCutOff : undefined
                 whole.ended(told ? Exit.fail(told) : exit)
                 return exit
               })
             )
-          }
         })
       })
     )
@@ -258,7 +259,7 @@ export abstract class HeldBody extends Inspectable.Class implements Watched {
   private ending(end: Option.Option<HttpClientError.ResponseError>): Option.Option<HttpClientError.ResponseError> {
     const failure = Option.filter(end, ({ reason }) => reason !== "EmptyBody")
     this.isAtEnd = Option.isNone(failure)
-    return Option.map(failure, (error) => this.wasCutOff ?? error)
+    return failure
   }
 
   /** The body as it comes; what is not read of it is discarded. */
@@ -272,7 +273,10 @@ export abstract class HeldBody extends Inspectable.Class implements Watched {
         return Effect.void
       })
       this.isStreamed = true
-      const pulls = Stream.unwrapScoped(Effect.zipRight(begun, Effect.map(this.pull, Stream.repeatEffectChunkOption)))
+      const cuttable = Effect.map(this.pull, (pull) =>
+        Stream.repeatEffectChunkOption(this.early.until(pull, (why) => Option.some(this.failedFor(why))))
+      )
+      const pulls = Stream.unwrapScoped(Effect.zipRight(begun, cuttable))
       return Stream.ensuring(
         pulls,
         Effect.suspend(() => {
