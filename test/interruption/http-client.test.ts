@@ -11,7 +11,7 @@ describe("a call of a protected client", () => {
       let interrupted = 0
       let answered = 0
       for (const ops of [10, 13, 17, 50]) {
-        for (let turns = 0; turns < 60; turns++) {
+        for (let turns = 0; turns < 150; turns++) {
           const scripted = new ScriptedClient({ status: 503, body: "busy" }, { status: 200, body: "hang" })
           const bulkhead = yield* Bulkhead.make("a", { maxConcurrent: 1 })
           const standard = yield* Policy.standard("a", {
@@ -32,7 +32,7 @@ describe("a call of a protected client", () => {
           expect([ops, turns, scripted.open.size, (yield* bulkhead.snapshot).active]).toEqual([ops, turns, 0, 0])
         }
       }
-      expect(interrupted).toBe(240)
+      expect(interrupted).toBe(600)
       expect(answered).toBeGreaterThan(20)
     })
   )

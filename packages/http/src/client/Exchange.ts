@@ -142,7 +142,7 @@ export class Exchange<E, R> {
         onSuccess: (response) => this.answer(response),
         onFailure: (cause) => {
           this.hasEnded = true
-          return Effect.zipRight(this.discardLatest("at once"), Effect.failCause(cause))
+          return Effect.zipRight(this.latest?.onClose ?? Effect.void, Effect.failCause(cause))
         }
       })
     )
@@ -158,13 +158,6 @@ export class Exchange<E, R> {
     })
   }
 
-  private discardLatest(when: "at once" | "drained"): Effect.Effect<void> {
-    const { latest } = this
-    this.latest = undefined
-    if (latest === undefined) return Effect.void
-    return when === "drained" ? latest.discardedWithin(this.limitMillis * drainedPart) : latest.onClose
-  }
-
   /** The limit of one attempt. */
   private get limitMillis(): number {
     return Option.match(this.terms.timeout, { onNone: () => Infinity, onSome: Duration.toMillis })
@@ -177,7 +170,10 @@ export class Exchange<E, R> {
         const sent = Effect.flatMap(Deadline.remaining, (remaining) =>
           this.send({ fiber, restore, hold, beganMillis, remaining })
         )
-        return this.latest === undefined ? sent : Effect.zipRight(restore(this.discardLatest("drained")), sent)
+        const { latest } = this
+        // It stays the latest meanwhile: who is interrupted on the way into this has not begun it.
+        const discarded = latest?.discardedWithin(this.limitMillis * drainedPart)
+        return discarded === undefined ? sent : Effect.zipRight(restore(discarded), sent)
       })
     )
 
