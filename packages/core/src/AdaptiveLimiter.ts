@@ -15,7 +15,7 @@
  * limits, which share what there is. A permit bounds real work only as that of a `Bulkhead` does.
  */
 import type { AdaptiveLimit as Machine } from "@effect-resilience/machines"
-import { type Duration, Effect, Exit, type Option, Predicate, type Scope } from "effect"
+import { type Duration, Effect, type Option, Predicate, type Scope } from "effect"
 import { dual } from "effect/Function"
 import { Learning, limitSettings, type LimitOptions } from "./adaptive/Learning.js"
 import * as Bulkhead from "./Bulkhead.js"
@@ -27,7 +27,7 @@ import * as Occupancy from "./Occupancy.js"
 import type * as Outcome from "./Outcome.js"
 import { Base, type Policy } from "./policy/Model.js"
 import * as PolicyRegistry from "./PolicyRegistry.js"
-import { region, type Restore } from "./Region.js"
+import { inRegion, outside, type Outside, region, type Restore, type Step } from "./Region.js"
 
 export type { LimitOptions } from "./adaptive/Learning.js"
 
@@ -107,19 +107,15 @@ export class Gate {
     return { limit, inFlight: active, waiting: queued, baseline: this.learning.baseline }
   }
 
-  /** Runs the effect with a permit. A refusal needs no region, which would cost more than it does. */
+  /** Runs the effect with a permit. */
   readonly through = <A, E, R>(
     self: Effect.Effect<A, E, R>,
     classifier: Classifier
-  ): Effect.Effect<A, E | Refusal, R> => {
-    const entering = region<A, E | Refusal, R>((restore) => {
-      const restored = restore(self)
-      return (fiber) => this.entered(fiber, restore, restored, classifier)
-    })
-    return Effect.withFiberRuntime<A, E | Refusal, R>((fiber) =>
-      this.permits.isFull ? this.permits.refuse(fiber) : entering
+  ): Effect.Effect<A, E | Refusal, R> =>
+    region<A, E | Refusal, R>(
+      (fiber, restore) => this.entered(fiber, restore, self, classifier),
+      (fiber) => (this.permits.isFull ? this.permits.refuse(fiber) : undefined)
     )
-  }
 
   /** Runs a call that has its place, and learns from how it ended. */
   private entered<A, E, R>(
@@ -127,10 +123,10 @@ export class Gate {
     restore: Restore,
     self: Effect.Effect<A, E, R>,
     classifier: Classifier
-  ): Effect.Effect<A, E | Refusal, R> {
+  ): Step<A, E | Refusal, R> {
     const wait = this.permits.acquire(fiber, restore, () => this.budget(fiber))
     if (wait === undefined) return this.watched(fiber, self, classifier)
-    return Effect.flatMap(wait, () => this.watched(fiber, self, classifier))
+    return Effect.flatMap(wait, () => inRegion(this.watched(fiber, self, classifier), restore))
   }
 
   /** What the caller has left to wait in line. */
@@ -143,24 +139,16 @@ export class Gate {
   }
 
   /** Runs a call that has a permit, learns from how it ends, and gives the permit back under the limit that was learned. */
-  private watched<A, E, R>(
-    fiber: AnyFiber,
-    self: Effect.Effect<A, E, R>,
-    classifier: Classifier
-  ): Effect.Effect<A, E, R> {
+  private watched<A, E, R>(fiber: AnyFiber, self: Effect.Effect<A, E, R>, classifier: Classifier): Outside<A, E, R> {
     const call = { startedMillis: nowMillis(fiber), inFlight: this.permits.snapshot.active }
     const { letGo, work } = Occupancy.occupied(fiber, self, this.permits.release)
-    const end = (exit: Exit.Exit<A, E>): Effect.Effect<A, E> => {
+    return outside(work, (exit) => {
       const before = this.learning.limit
       const answer = this.learning.ended(fiber, call, exit, classifier)
       const { limit } = this.learning
       if (limit !== before) this.permits.adjust(limit)
       letGo()
       return answer
-    }
-    return Effect.matchCauseEffect(work, {
-      onSuccess: (value) => end(Exit.succeed(value)),
-      onFailure: (cause) => end(Exit.failCause(cause))
     })
   }
 }

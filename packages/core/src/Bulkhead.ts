@@ -15,7 +15,7 @@ import { type BulkheadFull, Permits, type Settings, type Snapshot } from "./bulk
 import * as InvalidOptions from "./InvalidOptions.js"
 import * as Occupancy from "./Occupancy.js"
 import { Base, type Policy } from "./policy/Model.js"
-import { region } from "./Region.js"
+import { inRegion, region } from "./Region.js"
 import * as PolicyRegistry from "./PolicyRegistry.js"
 
 export { BulkheadFull, Permits, type Settings, type Snapshot, type WaitBudget } from "./bulkhead/Permits.js"
@@ -94,16 +94,14 @@ class Compartment extends Base implements Bulkhead {
     occupy: Occupancy.Occupy
   ): Effect.Effect<A, E | BulkheadFull, R> {
     const permits = this[BulkheadTypeId]
-    const asking = region<A, E | BulkheadFull, R>((restore) => {
-      const restored = restore(self)
-      return (fiber) => {
-        const admitted = () => occupy(fiber, restored, permits.release)
+    return region<A, E | BulkheadFull, R>(
+      (fiber, restore) => {
+        const admitted = () => occupy(fiber, self, permits.release)
         const asked = permits.acquire(fiber, restore)
-        return asked === undefined ? admitted() : Effect.flatMap(asked, admitted)
-      }
-    })
-    // A refusal needs no region, which would cost more than it does.
-    return Effect.withFiberRuntime<A, E | BulkheadFull, R>((fiber) => (permits.isFull ? permits.refuse(fiber) : asking))
+        return asked === undefined ? admitted() : Effect.flatMap(asked, () => inRegion(admitted(), restore))
+      },
+      (fiber) => (permits.isFull ? permits.refuse(fiber) : undefined)
+    )
   }
   readonly resize = (maxConcurrent: number): Effect.Effect<void> =>
     Effect.flatMap(

@@ -27,7 +27,7 @@ import * as InvalidOptions from "./InvalidOptions.js"
 import type * as Outcome from "./Outcome.js"
 import { Base, partsOf, type Policy } from "./policy/Model.js"
 import { callEnded, type Told, turnedAway } from "./policy/Told.js"
-import { onEnd, region } from "./Region.js"
+import { inRegion, outside, region } from "./Region.js"
 import { settleExit, type Teller } from "./Settlement.js"
 import * as Telemetry from "./Telemetry.js"
 import * as PolicyRegistry from "./PolicyRegistry.js"
@@ -130,25 +130,23 @@ const through = <A, E, R>(
   judge: Judge<A, E>
 ): Effect.Effect<A, E | CircuitOpen, R> => {
   const told = toldOf(circuit)
-  const asking = region<A, E | CircuitOpen, R>((restore) => {
-    const restored = restore(self)
-    return (fiber) => {
-      const admitted = (permit: Permit) => {
-        const teller = tellerOf(fiber, circuit, permit)
-        return onEnd(restored, (exit) => {
-          if (Exit.isFailure(exit)) Telemetry.ended(fiber, told, exit)
-          return settleExit(fiber, circuit, permit, judge, exit, undefined, teller)
-        })
-      }
-      const permit = circuit.acquire(fiber, nowMillis(fiber))
-      return isPermit(permit) ? admitted(permit) : Effect.flatMap(turnedAway(fiber, told, undefined, permit), admitted)
-    }
-  })
-  // A refusal needs no region, which would cost more than it does.
-  return Effect.withFiberRuntime<A, E | CircuitOpen, R>((fiber) => {
+  const refusal = (fiber: AnyFiber) => {
     const refusing = circuit.isClosed ? undefined : circuit.refusing(fiber, nowMillis(fiber))
-    return refusing === undefined ? asking : turnedAway(fiber, told, undefined, refusing)
-  })
+    return refusing && turnedAway(fiber, told, undefined, refusing)
+  }
+  return region<A, E | CircuitOpen, R>((fiber, restore) => {
+    const admitted = (permit: Permit) => {
+      const teller = tellerOf(fiber, circuit, permit)
+      return outside(self, (exit) => {
+        if (Exit.isFailure(exit)) Telemetry.ended(fiber, told, exit)
+        return settleExit(fiber, circuit, permit, judge, exit, undefined, teller)
+      })
+    }
+    const permit = circuit.acquire(fiber, nowMillis(fiber))
+    if (isPermit(permit)) return admitted(permit)
+    const asked = turnedAway(fiber, told, undefined, permit)
+    return Effect.flatMap(asked, (granted) => inRegion(admitted(granted), restore))
+  }, refusal)
 }
 
 class Breaker extends Base implements CircuitBreaker {

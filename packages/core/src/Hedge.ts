@@ -145,7 +145,7 @@ class HedgePolicy extends Base implements Hedge {
   readonly protect = <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> => {
     const hedger = this[HedgeTypeId]
     const ofCall: OfCall = { classifier: this.classifier, hindrance: noHindrance }
-    return region<A, E, R>((restore) => (fiber) => {
+    return region<A, E, R>((fiber, restore) => {
       hedger.called(nowMillis(fiber))
       let copies = 0
       return hedger.race(fiber, restore, ofCall, {

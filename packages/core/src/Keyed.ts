@@ -18,12 +18,13 @@
  * it goes. Instances are not in the `PolicyRegistry`, where they would be as many as there are keys: the Keyed itself is,
  * under its name, and has them as `entries`. A call after the Keyed's scope has closed is interrupted.
  */
-import { Context, type Duration, Effect, Predicate, Scope } from "effect"
+import { Context, type Duration, Effect, type Exit, Predicate, Scope } from "effect"
 import { dual } from "effect/Function"
 import { detached } from "./Deadline.js"
 import { Instances, type Made, type Snapshot } from "./Instances.js"
 import * as InvalidOptions from "./InvalidOptions.js"
 import * as Occupancy from "./Occupancy.js"
+import { onEnd, outside, region } from "./Region.js"
 import { Base, type Policy } from "./policy/Model.js"
 import * as PolicyRegistry from "./PolicyRegistry.js"
 
@@ -74,20 +75,22 @@ class KeyedPolicies<K, E, P extends Policy<E>> {
       this.use(key, (policy) => policy.protect(self))
 
   readonly use = <A, E2, R>(key: K, f: (policy: P) => Effect.Effect<A, E2, R>): Effect.Effect<A, E2, R> =>
-    Effect.uninterruptibleMask((restore) =>
-      Effect.withFiberRuntime<A, E2, R>((fiber) => {
-        if (this.instances.isClosed) return Effect.interrupt
-        const { before, instance } = this.instances.pin(fiber, key)
-        const holder = Occupancy.make(() => this.instances.unpin(fiber, instance))
-        // Late, because making the policy may be what says that somebody may take hold; and a policy may throw.
-        const under = ({ policy }: Made<P>) =>
-          Effect.suspend(() => Occupancy.publishedIfWanted(fiber, restore(f(policy)), holder))
-        const { made } = instance
-        const call = made === undefined ? Effect.flatMap(restore(instance.wait), under) : under(made)
-        const prepared = before.length === 0 ? call : Effect.zipRight(Effect.all(before, { discard: true }), call)
-        return Occupancy.untilEnded({ work: prepared, letGo: holder.letGo })
-      })
-    )
+    region<A, E2, R>((fiber, restore) => {
+      if (this.instances.isClosed) return Effect.interrupt
+      const { before, instance } = this.instances.pin(fiber, key)
+      const holder = Occupancy.make(() => this.instances.unpin(fiber, instance))
+      const end = (exit: Exit.Exit<A, E2>) => {
+        holder.letGo()
+        return exit
+      }
+      // Late, because making the policy may be what says that somebody may take hold; and a policy may throw.
+      const under = ({ policy }: Made<P>) => Effect.suspend(() => Occupancy.publishedIfWanted(fiber, f(policy), holder))
+      const { made } = instance
+      if (made !== undefined && before.length === 0) return outside(under(made), end)
+      const ready = made === undefined ? restore(instance.wait) : Effect.succeed(made)
+      const call = Effect.flatMap(ready, (of) => restore(under(of)))
+      return onEnd(Effect.zipRight(Effect.all(before, { discard: true }), call), end)
+    })
 
   get snapshot(): Effect.Effect<Snapshot> {
     return Effect.sync(() => this.instances.snapshot)

@@ -63,12 +63,10 @@ class Shedder extends Base implements LoadShedder {
   }
 
   readonly protect = <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E | Shed, R> => {
-    const entering = region<A, E | Shed, R>((restore) => {
-      const restored = restore(self)
-      return (fiber) => this.admission.enter(fiber, restore, restored)
-    })
-    // A refusal needs no region, which would cost more than it does.
-    return Effect.withFiberRuntime<A, E | Shed, R>((fiber) => this.admission.refusedAtOnce(fiber) ?? entering)
+    return region<A, E | Shed, R>(
+      (fiber, restore) => this.admission.enter(fiber, restore, self),
+      (fiber) => this.admission.refusedAtOnce(fiber)
+    )
   }
 
   get snapshot(): Effect.Effect<Snapshot> {

@@ -5,9 +5,9 @@
  * Publishing costs several times what the rest of a permit does, so it is done only where somebody may take hold: inside
  * what asks for it, and everywhere once something was made that abandons work.
  */
-import { Context, Effect, Exit } from "effect"
+import { Context, Effect } from "effect"
 import { type AnyFiber, isProvided } from "./FiberTime.js"
-import { withReference } from "./Region.js"
+import { outside, type Outside, withReference } from "./Region.js"
 
 /** Keeps something until every hold on it has been let go. */
 export interface Holder {
@@ -123,25 +123,15 @@ const occupiedByAll = <A, E, R>(fiber: AnyFiber, work: Effect.Effect<A, E, R>, f
   return { work: published(fiber, work, holder), letGo: holder.letGo }
 }
 
-/** Runs work that occupies something, in an uninterruptible region, and lets go of that when it has ended. */
-export const untilEnded = <A, E, R>({ letGo, work }: Occupied<A, E, R>): Effect.Effect<A, E, R> =>
-  Effect.matchCauseEffect(work, {
-    onSuccess: (value) => {
-      letGo()
-      return Exit.succeed(value)
-    },
-    onFailure: (cause) => {
-      letGo()
-      return Exit.failCause(cause)
-    }
+/** Runs work that occupies something as its caller would, and lets go of that when it has ended. */
+const untilEnded = <A, E, R>({ letGo, work }: Occupied<A, E, R>): Outside<A, E, R> =>
+  outside(work, (exit) => {
+    letGo()
+    return exit
   })
 
-/** Runs work that occupies something, in an uninterruptible region, and calls `free` when it has ended. */
-export type Occupy = <A, E, R>(
-  fiber: AnyFiber,
-  work: Effect.Effect<A, E, R>,
-  free: () => void
-) => Effect.Effect<A, E, R>
+/** Runs work that occupies something as its caller would, and calls `free` when it has ended. */
+export type Occupy = <A, E, R>(fiber: AnyFiber, work: Effect.Effect<A, E, R>, free: () => void) => Outside<A, E, R>
 
 /** Until the work has ended, and where somebody may take hold of it, all that was abandoned inside. */
 export const occupying: Occupy = (fiber, work, free) => untilEnded(occupied(fiber, work, free))

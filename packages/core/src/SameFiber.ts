@@ -1,9 +1,10 @@
 /**
  * What a limit reads and changes inside the fiber that it runs in, so that it need not fork the work.
  *
- * The one place that reads what Effect's runtime does not publish: a fiber's children, its steps of request batching, the
- * values of its references as they are, what it is told, and whose children those are that it forks. All are looked for
- * before they are used; where the first two are not there, nothing here says that a fiber can do it alone.
+ * With `Frames` one of the two places that use what Effect's runtime does not publish: here a fiber's children, its steps
+ * of request batching, the values of its references as they are, what it is told, and whose children those are that it
+ * forks. All are looked for before they are used; where the first two are not there, nothing here says that a fiber can do
+ * it alone.
  */
 import { Cause, Effect, Exit, Fiber, FiberId, FiberRef, FiberRefs, GlobalValue, Option, Predicate } from "effect"
 import type { AnyFiber } from "./FiberTime.js"

@@ -15,7 +15,7 @@ import { Cause, Effect, Exit, Fiber, Option, Predicate } from "effect"
 import { alarmsOf } from "./AlarmClock.js"
 import { type AnyFiber, clockOf, nowMillis } from "./FiberTime.js"
 import * as LiveTimers from "./LiveTimers.js"
-import { region, type Restore } from "./Region.js"
+import { onEnd, outside, region, type Restore, type Step } from "./Region.js"
 import { canLimitItself, Limitable, withOwnChildren } from "./SameFiber.js"
 
 /** Marks the errors that say a limit was reached. */
@@ -28,8 +28,8 @@ export const limited = <A, E, R, E2>(
   onLimit: () => E2
 ): Effect.Effect<A, E | E2, R> => {
   if (millis === Infinity) return self
-  return region(
-    (restore) => (fiber) => limitedIn({ fiber, restore, startedMillis: nowMillis(fiber), millis, onLimit }, self)
+  return region((fiber, restore) =>
+    limitedIn({ fiber, restore, startedMillis: nowMillis(fiber), millis, onLimit }, self)
   )
 }
 
@@ -71,9 +71,9 @@ export interface Limit<E> {
 }
 
 /** As `limited`, in an uninterruptible region. */
-const limitedIn = <A, E, R, E2>(limit: Limit<E2>, self: Effect.Effect<A, E, R>): Effect.Effect<A, E | E2, R> => {
+const limitedIn = <A, E, R, E2>(limit: Limit<E2>, self: Effect.Effect<A, E, R>): Step<A, E | E2, R> => {
   const alarm = armed(limit)
-  if (alarm !== undefined) return byAlarm(limit, alarm, self)
+  if (alarm !== undefined) return outside(withOwnChildren(limit.fiber, self), (exit) => alarm.answer(exit))
   const work = withOwnChildren(limit.fiber, self)
   return canLimitItself(limit.fiber) ? bySleeper(limit, work) : besideTimer(limit, work)
 }
@@ -126,16 +126,6 @@ const answer = <A, E, E2>(limit: Limit<E2>, part: Limitable, exit: Exit.Exit<A, 
   return isSecond ? Effect.catchAllCause(tidied, () => late(limit)) : tidied
 }
 
-const byAlarm = <A, E, R, E2>(
-  { fiber, restore }: Limit<E2>,
-  alarm: Armed<E2>,
-  self: Effect.Effect<A, E, R>
-): Effect.Effect<A, E | E2, R> =>
-  Effect.matchCauseEffect(restore(withOwnChildren(fiber, self)), {
-    onSuccess: (value) => alarm.answer(Exit.succeed(value)),
-    onFailure: (cause) => alarm.answer(Exit.failCause(cause))
-  })
-
 const bySleeper = <A, E, R, E2>(limit: Limit<E2>, self: Effect.Effect<A, E, R>): Effect.Effect<A, E | E2, R> => {
   const { fiber, millis, restore } = limit
   const part = new Limitable(fiber)
@@ -156,10 +146,7 @@ const bySleeper = <A, E, R, E2>(limit: Limit<E2>, self: Effect.Effect<A, E, R>):
         Effect.suspend(() => answer(limit, part, exit))
       )
     }
-    return Effect.matchCauseEffect(restore(self), {
-      onSuccess: (value) => end(Exit.succeed(value)),
-      onFailure: (cause) => end(Exit.failCause(cause))
-    })
+    return onEnd(restore(self), end)
   })
 }
 

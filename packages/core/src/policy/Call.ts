@@ -19,7 +19,7 @@ import { CurrentDeadline, type DeadlineExceeded, inForce, missed } from "../Dead
 import { type AnyFiber, nowMillis } from "../FiberTime.js"
 import * as Outcome from "../Outcome.js"
 import * as Occupancy from "../Occupancy.js"
-import { onEnd, region, type Restore } from "../Region.js"
+import { inRegion, onEnd, outside, region, type Restore, type Step } from "../Region.js"
 import * as Repetition from "../Repetition.js"
 import * as Retry from "../Retry.js"
 import { settleExit, type Teller } from "../Settlement.js"
@@ -33,14 +33,6 @@ import { type Caller, hedged } from "./Hedged.js"
 import { atLimit, type Gate, refused, refusedAtOnce, type StandardError, type Way } from "./Way.js"
 
 export type { Gate, StandardError, Way } from "./Way.js"
-
-/** What all calls of one protected effect share; `restored` is the effect in `restore`, with which nearly every call begins. */
-interface Protected<A, E, R> {
-  readonly way: Way
-  readonly restore: Restore
-  readonly self: Effect.Effect<A, E, R>
-  readonly restored: Effect.Effect<A, E, R>
-}
 
 const nothing = () => {}
 
@@ -71,24 +63,22 @@ class Call<A, E, R> implements Limit<TimedOut | DeadlineExceeded>, Teller, Calle
   /** What to restore, where a budget of the policy's own is published. */
   private contextBefore: Context.Context<never> | undefined = undefined
 
-  readonly way: Way
-  readonly restore: Restore
   private work: Effect.Effect<A, E | StandardError, R>
 
   constructor(
     readonly fiber: AnyFiber,
-    private readonly of: Protected<A, E, R>
+    readonly way: Way,
+    readonly restore: Restore,
+    self: Effect.Effect<A, E, R>
   ) {
-    this.way = of.way
-    this.restore = of.restore
-    const { hedge } = of.way
-    this.work = hedge === undefined ? of.self : hedged(hedge, this, of.self)
+    const { hedge } = way
+    this.work = hedge === undefined ? self : hedged(hedge, this, self)
     this.outer = inForce(fiber)
     this.hub = Telemetry.hubOfCalls(fiber)
   }
 
   /** Takes a permit of the bulkhead, waiting no longer than the budget allows, unless the circuit refuses anyway. */
-  enter(): Effect.Effect<A, E | StandardError, R> {
+  enter(): Step<A, E | StandardError, R> {
     const { fiber, outer, way } = this
     const now = nowMillis(fiber)
     this.enteredMillis = now
@@ -106,10 +96,12 @@ class Call<A, E, R> implements Limit<TimedOut | DeadlineExceeded>, Teller, Calle
     const wait = way.permits.acquire(fiber, this.restore, budget)
     if (wait === undefined) return this.occupying(way.permits, now)
     const { permits } = way
-    return Effect.flatMap(this.turnedAway(wait), () => this.occupying(permits, nowMillis(fiber)))
+    return Effect.flatMap(this.turnedAway(wait), () =>
+      inRegion(this.occupying(permits, nowMillis(fiber)), this.restore)
+    )
   }
 
-  private occupying(permits: Bulkhead.Permits, now: number): Effect.Effect<A, E | StandardError, R> {
+  private occupying(permits: Bulkhead.Permits, now: number): Step<A, E | StandardError, R> {
     const { letGo, work } = Occupancy.occupied(this.fiber, this.work, permits.release)
     this.letGo = letGo
     this.work = work
@@ -117,7 +109,7 @@ class Call<A, E, R> implements Limit<TimedOut | DeadlineExceeded>, Teller, Calle
   }
 
   /** Asks the circuit. */
-  private admitted(now: number): Effect.Effect<A, E | StandardError, R> {
+  private admitted(now: number): Step<A, E | StandardError, R> {
     const { circuit } = this.way
     if (circuit === undefined) return this.begin(now)
     const answer = circuit.acquire(this.fiber, now)
@@ -128,7 +120,7 @@ class Call<A, E, R> implements Limit<TimedOut | DeadlineExceeded>, Teller, Calle
     return Effect.matchCauseEffect(answer, {
       onSuccess: (permit) => {
         this.permit = permit
-        return this.begin(nowMillis(this.fiber))
+        return inRegion(this.begin(nowMillis(this.fiber)), this.restore)
       },
       onFailure: (cause) => {
         this.letGo()
@@ -138,20 +130,21 @@ class Call<A, E, R> implements Limit<TimedOut | DeadlineExceeded>, Teller, Calle
   }
 
   /** Publishes a budget of the policy's own for all attempts. */
-  private begin(now: number): Effect.Effect<A, E | StandardError, R> {
+  private begin(now: number): Step<A, E | StandardError, R> {
     const { deadline, fiber, outer } = this
     if (deadline === outer) return this.firstAttempt(now)
     const { currentContext } = fiber
     this.contextBefore = currentContext
     const within = Context.add(currentContext, CurrentDeadline, { deadline })
-    return Effect.flatMap(FiberRef.set(FiberRef.currentContext, within), () => this.firstAttempt(now))
+    return Effect.flatMap(FiberRef.set(FiberRef.currentContext, within), () =>
+      inRegion(this.firstAttempt(now), this.restore)
+    )
   }
 
-  private firstAttempt(now: number): Effect.Effect<A, E | StandardError, R> {
-    const { self, restored } = this.of
+  private firstAttempt(now: number): Step<A, E | StandardError, R> {
     this.way.budget?.called(now)
     const attempt = this.way.gate === undefined ? this.attempt(now, true) : this.gated(this.way.gate)
-    return onEnd(attempt === self ? restored : this.restore(attempt), (exit) => this.attempted(exit))
+    return outside(attempt, (exit) => this.attempted(exit))
   }
 
   /** An attempt that begins when it is let through, if it is. Until then it has not lasted at all. */
@@ -280,14 +273,12 @@ class Call<A, E, R> implements Limit<TimedOut | DeadlineExceeded>, Teller, Calle
   }
 }
 
-/** Runs the effect as a call on this way. A refusal needs no region, which would cost more than it does. */
-export const through = <A, E, R>(way: Way, self: Effect.Effect<A, E, R>): Effect.Effect<A, E | StandardError, R> => {
-  const entering = region<A, E | StandardError, R>((restore) => {
-    const of: Protected<A, E, R> = { way, restore, self, restored: restore(self) }
-    return (fiber) => new Call(fiber, of).enter()
-  })
-  return Effect.withFiberRuntime<A, E | StandardError, R>((fiber) => {
-    const refusal = refusedAtOnce(way, fiber)
-    return refusal === undefined ? entering : turnedAway(fiber, way.of, undefined, refusal)
-  })
-}
+/** Runs the effect as a call on this way. */
+export const through = <A, E, R>(way: Way, self: Effect.Effect<A, E, R>): Effect.Effect<A, E | StandardError, R> =>
+  region<A, E | StandardError, R>(
+    (fiber, restore) => new Call(fiber, way, restore, self).enter(),
+    (fiber) => {
+      const refusal = refusedAtOnce(way, fiber)
+      return refusal && turnedAway(fiber, way.of, undefined, refusal)
+    }
+  )

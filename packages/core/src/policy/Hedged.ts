@@ -60,7 +60,7 @@ export const hedged = <A, E, R>(
     return throttle?.isRefusing(now) === true ? "throttle" : undefined
   }
   const isToldOfCalls = hedger.isPaidFrom(way.budget)
-  return region<A, E | StandardError, R>((restore) => (fiber) => {
+  return region<A, E | StandardError, R>((fiber, restore) => {
     let copies = 0
     caller.hasPaidCopies = false
     if (!isToldOfCalls) hedger.called(nowMillis(fiber))

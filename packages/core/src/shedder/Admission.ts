@@ -12,7 +12,7 @@ import * as Criticality from "../Criticality.js"
 import { inForce } from "../Deadline.js"
 import { type AnyFiber, drawn, nowMillis } from "../FiberTime.js"
 import * as Occupancy from "../Occupancy.js"
-import type { Restore } from "../Region.js"
+import { inRegion, outside, type Outside, type Restore, type Step } from "../Region.js"
 import * as Telemetry from "../Telemetry.js"
 import { limited } from "../Timer.js"
 import type { Settings } from "./Options.js"
@@ -69,14 +69,15 @@ export class Admission {
   }
 
   /** Runs a request when it is its turn, in an uninterruptible region. */
-  enter<A, E, R>(fiber: AnyFiber, restore: Restore, self: Effect.Effect<A, E, R>): Effect.Effect<A, E | Shed, R> {
+  enter<A, E, R>(fiber: AnyFiber, restore: Restore, self: Effect.Effect<A, E, R>): Step<A, E | Shed, R> {
     const request = this.requestOf(fiber)
     const answer = this.arrive(request, nowMillis(fiber))
     if (answer === "served") return this.run(fiber, self)
     if (answer !== undefined) return this.refuse(fiber, answer)
     const place = new Place()
     this.places.set(request.id, place)
-    return Effect.flatMap(this.turn(fiber, restore, request, place), () => this.run(fiber, self))
+    const turn = this.turn(fiber, restore, request, place)
+    return Effect.flatMap(turn, () => inRegion(this.run(fiber, self), restore))
   }
 
   private requestOf(fiber: AnyFiber): Machine.Request {
@@ -131,10 +132,10 @@ export class Admission {
   }
 
   /** Runs a request that was let in, and learns from how it ends. */
-  private run<A, E, R>(fiber: AnyFiber, self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> {
+  private run<A, E, R>(fiber: AnyFiber, self: Effect.Effect<A, E, R>): Outside<A, E, R> {
     const call = { startedMillis: nowMillis(fiber), inFlight: this.state.running }
     const { letGo, work } = Occupancy.occupied(fiber, self, () => this.release(nowMillis(fiber)))
-    const end = (exit: Exit.Exit<A, E>): Effect.Effect<A, E> => {
+    return outside(work, (exit) => {
       const answer = this.learning.ended(fiber, call, exit, this.classifier)
       const { limit } = this.learning
       if (limit !== this.state.limit) {
@@ -142,10 +143,6 @@ export class Admission {
       }
       letGo()
       return answer
-    }
-    return Effect.matchCauseEffect(work, {
-      onSuccess: (value) => end(Exit.succeed(value)),
-      onFailure: (cause) => end(Exit.failCause(cause))
     })
   }
 

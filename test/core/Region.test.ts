@@ -1,0 +1,69 @@
+/** Entering a region by the frames of the runtime is what entering it by a mask is, in fewer steps. */
+import { describe, expect, it } from "@effect/vitest"
+import { Effect, Fiber, Predicate, RuntimeFlags } from "effect"
+import { everyPolicy } from "../support/EveryPolicy.js"
+import { atEveryTurn } from "../support/EveryTurn.js"
+
+const asItIs = <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.withFiberRuntime<A, E, R>(() => self)
+
+/** Makes its fiber one of a kind of its own, whose frames nobody has seen: its regions are entered by masks. */
+const byMasks = <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.withFiberRuntime<A, E, R>((fiber) => {
+    Object.setPrototypeOf(fiber, Object.create(Object.getPrototypeOf(fiber)))
+    return self
+  })
+
+const opOf = (frame: unknown) => (Predicate.hasProperty(frame, "_op") ? frame._op : undefined)
+
+/** What stands on the stack of the fiber that runs this, what its flags are, and how many steps it has made. */
+const look = Effect.withFiberRuntime<{ frames: ReadonlyArray<unknown>; flags: string; steps: number }>(
+  (fiber, { runtimeFlags }) => {
+    const stack = "_stack" in fiber && Array.isArray(fiber._stack) ? fiber._stack : []
+    const steps = "currentOpCount" in fiber && Predicate.isNumber(fiber.currentOpCount) ? fiber.currentOpCount : NaN
+    return Effect.succeed({ frames: stack.map(opOf), flags: RuntimeFlags.render(runtimeFlags), steps })
+  }
+)
+
+/** Those whose work runs in the fiber of the caller, at once, in a region of their own. */
+const inFewerSteps = [
+  "a breaker by count",
+  "a bulkhead",
+  "a bulkhead with a line",
+  "an adaptive limiter",
+  "a load shedder",
+  "a timeout",
+  "a standard policy without anything"
+]
+
+for (const [kind, making] of Object.entries(everyPolicy)) {
+  describe(`the regions of ${kind}`, () => {
+    it.scopedLive("leave the frames and the flags of masks", () =>
+      Effect.gen(function* () {
+        const { protect } = yield* making
+        for (const caller of [Effect.interruptible, Effect.uninterruptible]) {
+          const call = caller(protect(look))
+          yield* call
+          const seen = yield* Effect.flatMap(Effect.fork(asItIs(call)), Fiber.join)
+          const masked = yield* Effect.flatMap(Effect.fork(byMasks(call)), Fiber.join)
+          expect(seen.frames.length).toBeGreaterThan(0)
+          expect([seen.frames, seen.flags]).toEqual([masked.frames, masked.flags])
+          if (caller === Effect.interruptible && inFewerSteps.includes(kind)) {
+            expect(seen.steps).toBeLessThan(masked.steps)
+          }
+        }
+      })
+    )
+
+    it.live("are left by who is interrupted at any turn, where they were entered by masks", () =>
+      Effect.gen(function* () {
+        const { protect } = yield* making
+        const seen = yield* atEveryTurn((ward) =>
+          Effect.succeed({ effect: byMasks(protect(ward.work(Effect.repeatN(Effect.yieldNow(), 3)))) })
+        )
+        expect(seen.ended).toBe(1)
+        expect(seen.begun).toContain(1)
+      }).pipe(Effect.scoped)
+    )
+  })
+}
