@@ -72,14 +72,17 @@ export class Classifier {
   }
 
   private reported(fiber: AnyFiber, exit: Exit.Exit<unknown, unknown>): Outcome.Outcome {
-    this.report(fiber, exit)
-    return Outcome.classify(exit)
+    const outcome = Outcome.classify(exit)
+    // What is unknown is a permanent failure.
+    if (outcome._tag === "Failure" && !outcome.transient) this.report(fiber, exit)
+    return outcome
   }
 
   private report(fiber: AnyFiber, exit: Exit.Exit<unknown, unknown>): void {
-    const tag = Outcome.unclassifiedTag(exit)
     this.told ??= new Set()
-    if (Option.isNone(tag) || this.told.has(tag.value) || this.told.size >= mostTags) return
+    if (this.told.size >= mostTags || this.told.has(Outcome.exitTag(exit))) return
+    const tag = Outcome.unclassifiedTag(exit)
+    if (Option.isNone(tag)) return
     this.told.add(tag.value)
     const { keyed, policy } = this.of
     Telemetry.publish(fiber, () => ({

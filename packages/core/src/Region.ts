@@ -4,6 +4,7 @@
  * steps of the mask would have left behind it (`Frames`), and in nothing else does it differ.
  */
 import { Context, Effect, Exit, FiberRef, RuntimeFlags } from "effect"
+import { setReference } from "./FiberContext.js"
 import type { AnyFiber } from "./FiberTime.js"
 import * as Frames from "./Frames.js"
 
@@ -85,16 +86,23 @@ export const onEnd = <A, E, R, B, E2, R2>(
     onFailure: (cause) => f(Exit.failCause(cause))
   })
 
-/** Runs the effect with a reference set, as `Effect.provideService` does, in half the steps. */
+/** Runs the effect with a reference set, as `Effect.provideService` does, in one step. */
 export const withReference = <A, E, R, I, S>(
   self: Effect.Effect<A, E, R>,
   reference: Context.Reference<I, S>,
   value: S
 ): Effect.Effect<A, E, R> =>
-  Effect.uninterruptibleMask((restore) =>
-    Effect.withFiberRuntime<A, E, R>(({ currentContext: before }) => {
-      const within = Context.add(before, reference, value)
-      const after = (exit: Exit.Exit<A, E>) => Effect.flatMap(FiberRef.set(FiberRef.currentContext, before), () => exit)
-      return Effect.flatMap(FiberRef.set(FiberRef.currentContext, within), () => onEnd(restore(self), after))
-    })
-  )
+  region<A, E, R>((fiber, restore) => {
+    const { currentContext: before } = fiber
+    const putBack = setReference(fiber, reference, value)
+    if (putBack !== undefined) {
+      return outside(self, (exit) => {
+        putBack()
+        return exit
+      })
+    }
+    const within = FiberRef.set(FiberRef.currentContext, Context.add(before, reference, value))
+    return Effect.flatMap(within, () =>
+      onEnd(restore(self), (exit) => Effect.zipRight(FiberRef.set(FiberRef.currentContext, before), exit))
+    )
+  })

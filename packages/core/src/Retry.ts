@@ -64,22 +64,22 @@ export const settings = (
     minAttemptMillis: InvalidOptions.span(`${path}minAttempt`, options.minAttempt ?? minAttemptMillis, 0)
   })
 
-/** The plan that settings make for a policy. */
+/** The plan that settings make for a policy. Named one by one: copying what is there would cost more than all else here. */
 export const plan = <A, E>(
   of: Telemetry.Subject,
-  numbers: Settings,
-  classifier: Classifier,
+  { maxRetries, maxRetryAfterMillis, minAttemptMillis, schedule }: Settings,
   admitted: () => boolean,
-  budget: RetryBudget.Account | undefined
+  budget: RetryBudget.Account | undefined,
+  judge: Repetition.Plan<A, E, unknown, never>["judge"]
 ): Repetition.Plan<A, E, unknown, never> => ({
-  ...numbers,
   of,
+  maxRetries,
+  schedule,
+  maxRetryAfterMillis,
+  minAttemptMillis,
+  judge,
   admitted,
-  budget,
-  judge: (fiber, answer) => {
-    const { exit, outcome } = classifier.judge(fiber, answer)
-    return Repetition.judgement(exit, outcome)
-  }
+  budget
 })
 
 /** A retry: it has no error of its own, the last one of the call goes out unchanged. */
@@ -105,7 +105,10 @@ class RetryPolicy extends Base implements Retry {
   readonly protect = <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
     Repetition.run(
       self,
-      plan<A, E>({ policy: this.name, keyed: this.keyed }, this.of, this.classifier, always, this.budget)
+      plan<A, E>({ policy: this.name, keyed: this.keyed }, this.of, always, this.budget, (fiber, answer) => {
+        const { exit, outcome } = this.classifier.judge(fiber, answer)
+        return Repetition.judgement(exit, outcome)
+      })
     )
 }
 

@@ -1,7 +1,7 @@
 /**
  * What a limit reads and changes inside the fiber that it runs in, so that it need not fork the work.
  *
- * With `Frames` one of the two places that use what Effect's runtime does not publish: here a fiber's children, its steps
+ * With `Frames` and `FiberContext` one of the three places that use what Effect's runtime does not publish: here a fiber's children, its steps
  * of request batching, the values of its references as they are, what it is told, and whose children those are that it
  * forks. All are looked for before they are used; where the first two are not there, nothing here says that a fiber can do
  * it alone.

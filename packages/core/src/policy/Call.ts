@@ -16,6 +16,7 @@ import { Context, Effect, Exit, FiberRef } from "effect"
 import type * as Bulkhead from "../Bulkhead.js"
 import { isPermit, type Permit } from "../Circuit.js"
 import { CurrentDeadline, type DeadlineExceeded, inForce, missed } from "../Deadline.js"
+import { setReference } from "../FiberContext.js"
 import { type AnyFiber, nowMillis } from "../FiberTime.js"
 import * as Outcome from "../Outcome.js"
 import * as Occupancy from "../Occupancy.js"
@@ -60,7 +61,8 @@ class Call<A, E, R> implements Limit<TimedOut | DeadlineExceeded>, Teller, Calle
   private last: Exit.Exit<unknown, unknown> | undefined = undefined
   /** Where anybody hears of every call. */
   readonly hub: Telemetry.Hub | undefined
-  /** What to restore, where a budget of the policy's own is published. */
+  /** Puts the context back, where a budget of the policy's own is published; the context itself, where that takes an effect. */
+  private putBack: (() => void) | undefined = undefined
   private contextBefore: Context.Context<never> | undefined = undefined
 
   private work: Effect.Effect<A, E | StandardError, R>
@@ -133,6 +135,8 @@ class Call<A, E, R> implements Limit<TimedOut | DeadlineExceeded>, Teller, Calle
   private begin(now: number): Step<A, E | StandardError, R> {
     const { deadline, fiber, outer } = this
     if (deadline === outer) return this.firstAttempt(now)
+    this.putBack = setReference(fiber, CurrentDeadline, { deadline })
+    if (this.putBack !== undefined) return this.firstAttempt(now)
     const { currentContext } = fiber
     this.contextBefore = currentContext
     const within = Context.add(currentContext, CurrentDeadline, { deadline })
@@ -199,24 +203,26 @@ class Call<A, E, R> implements Limit<TimedOut | DeadlineExceeded>, Teller, Calle
     const { budget, circuit, classifier, gate, of, settings } = this.way
     if (gate) this.lastedMillis ??= nowMillis(this.fiber) - this.startedMillis
     if (settings.retry === undefined || (exit._tag === "Success" && classifier.isDefault)) return this.atOnce(exit)
+    if (Outcome.wasCutShort(exit)) return this.conclude(exit)
     // Most are not worth repeating: asked before a plan is made of how.
-    const first = exit._tag === "Success" ? classifier.judge(this.fiber, exit) : undefined
-    if (first?.exit === exit && !Outcome.isTransient(first.outcome)) return this.atOnce(exit)
+    const first = classifier.judge(this.fiber, exit)
+    if (first.exit === exit && !Outcome.isTransient(first.outcome)) {
+      // Who has given up at this moment is told that, and not what the call has failed with.
+      return exit._tag === "Success" ? this.atOnce(exit) : onEnd(this.restore(exit), (last) => this.conclude(last))
+    }
     const { permit } = this
     const mayRepeat = () => circuit === undefined || permit === undefined || circuit.mayRepeat(permit)
-    const plan = Retry.plan<A, E | StandardError>(of, settings.retry, classifier, mayRepeat, budget)
-    const judge: typeof plan.judge = (fiber, answer) => {
+    const plan = Retry.plan<A, E | StandardError>(of, settings.retry, mayRepeat, budget, (fiber, answer) => {
       this.lastedMillis ??= nowMillis(fiber) - this.startedMillis
       this.before = answer
-      return first !== undefined && answer === exit
-        ? Repetition.judgement(first.exit, first.outcome)
-        : plan.judge(fiber, answer)
-    }
+      const judged = answer === exit ? first : classifier.judge(fiber, answer)
+      return Repetition.judgement(judged.exit, judged.outcome)
+    })
     const again = Effect.withFiberRuntime<A, E | StandardError, R>((fiber) => {
       this.notTheLast()
       return gate === undefined ? this.again(fiber) : this.gated(gate)
     })
-    const answer = Repetition.afterFirst(again, { ...plan, judge }, this.fiber, exit)
+    const answer = Repetition.afterFirst(again, plan, this.fiber, exit)
     return onEnd(this.restore(answer), (last) => {
       if (this.lastedMillis !== undefined && Outcome.wasCutShort(last)) this.last = this.before
       this.lastedMillis ??= nowMillis(this.fiber) - this.startedMillis
@@ -232,6 +238,7 @@ class Call<A, E, R> implements Limit<TimedOut | DeadlineExceeded>, Teller, Calle
 
   /** All attempts have been made: the budget is no longer published. */
   private conclude(exit: Exit.Exit<A, E | StandardError>): Effect.Effect<A, E | StandardError, R> {
+    this.putBack?.()
     return this.contextBefore === undefined
       ? this.finish(exit)
       : Effect.flatMap(FiberRef.set(FiberRef.currentContext, this.contextBefore), () => this.finish(exit))

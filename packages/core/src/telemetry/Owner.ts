@@ -14,18 +14,22 @@ const namedBy = (error: unknown): string | undefined =>
   Predicate.hasProperty(error, "policy") && typeof error.policy === "string" ? error.policy : undefined
 
 /** Says that an error is that of a policy, if anybody listens, and gives it back. One that names another stays that one's. */
-export const ownedBy = <E>(fiber: AnyFiber, { keyed, policy }: Subject, error: E): E => {
-  const named = namedBy(error)
-  const says = named === undefined || (named === policy && keyed !== undefined)
-  if (says && Predicate.isObject(error) && isHeard(fiber)) owners.set(error, { policy, keyed })
+export const ownedBy = <E>(fiber: AnyFiber, of: Subject, error: E): E => {
+  if (isHeard(fiber)) own(of, error)
   return error
+}
+
+const own = (of: Subject, error: unknown): void => {
+  const named = namedBy(error)
+  const says = named === undefined || (named === of.policy && of.keyed !== undefined)
+  if (says && Predicate.isObject(error)) owners.set(error, of)
 }
 
 /** As `ownedBy`, of what a call has ended with. */
 export const ended = (fiber: AnyFiber, of: Subject, exit: Exit.Exit<unknown, unknown>): void => {
   if (Exit.isSuccess(exit) || !isHeard(fiber)) return
   const error = Outcome.typedError(exit)
-  if (Option.isSome(error)) ownedBy(fiber, of, error.value)
+  if (Option.isSome(error)) own(of, error.value)
 }
 
 /**
@@ -36,5 +40,5 @@ export const ownerOf = (error: unknown, otherwise: string): Subject => {
   const known = Predicate.isObject(error) ? owners.get(error) : undefined
   const named = namedBy(error)
   if (named !== undefined && named !== known?.policy) return { policy: named }
-  return known ?? { policy: otherwise }
+  return known === undefined ? { policy: otherwise } : { policy: known.policy, keyed: known.keyed }
 }
