@@ -114,9 +114,13 @@ const paired = (policy: TripPolicy, memory: Memory) => {
   return rulesOf(policy).map((rule, place) => ({ rule, window: windows[place] ?? Window.empty(rule.window) }))
 }
 
+const slowBy = (rule: Rule): number => (rule._tag === "Slow" ? rule.slowerThanMillis : Infinity)
+
 /** From how long on a call is slow by any of the rules; Infinity where none asks. */
 export const slowerThanMillis = (policy: TripPolicy): number =>
-  Math.min(...rulesOf(policy).map((rule) => (rule._tag === "Slow" ? rule.slowerThanMillis : Infinity)))
+  policy._tag === "Any"
+    ? policy.rules.reduce((least, rule) => Math.min(least, slowBy(rule)), Infinity)
+    : slowBy(policy)
 
 /** What a trip policy remembers before it was told anything. */
 export const empty = (policy: TripPolicy): Memory =>

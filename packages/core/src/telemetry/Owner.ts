@@ -11,7 +11,7 @@ import { isHeard } from "./Hub.js"
 const owners = new WeakMap<object, Subject>()
 
 const namedBy = (error: unknown): string | undefined =>
-  Predicate.hasProperty(error, "policy") && typeof error.policy === "string" ? error.policy : undefined
+  Predicate.isObject(error) && "policy" in error && typeof error.policy === "string" ? error.policy : undefined
 
 /** Says that an error is that of a policy, if anybody listens, and gives it back. One that names another stays that one's. */
 export const ownedBy = <E>(fiber: AnyFiber, of: Subject, error: E): E => {
