@@ -177,6 +177,24 @@ describe("a subscription", () => {
     }).pipe(alone)
   )
 
+  it.scoped("gives each event as it was, of whatever kind, also when others have come into its place", () =>
+    Effect.gen(function* () {
+      const few = yield* Telemetry.subscribe({ capacity: 3, calls: true })
+      const all = yield* Telemetry.subscribe({ capacity: 10_000, calls: true })
+      const kept: Array<readonly [event: Telemetry.Event, asItWas: string]> = []
+      for (let round = 0; round < 5; round++) {
+        yield* Effect.scoped(round % 2 === 0 ? outage : many(2 + round))
+        const { waiting } = yield* few.counts
+        const taken = Chunk.toReadonlyArray(yield* Stream.runCollect(Stream.take(few.stream, waiting)))
+        const everything = yield* Stream.runCollect(Stream.take(all.stream, (yield* all.counts).waiting))
+        expect(taken).toEqual(Chunk.toReadonlyArray(Chunk.takeRight(everything, waiting)))
+        for (const event of taken) kept.push([event, JSON.stringify(event)])
+      }
+      expect(new Set(kept.map(([{ _tag }]) => _tag)).size).toBeGreaterThan(2)
+      for (const [event, asItWas] of kept) expect(JSON.stringify(event)).toBe(asItWas)
+    }).pipe(alone)
+  )
+
   it.scoped("is woken by what comes, and hears nothing after its end", () =>
     Effect.gen(function* () {
       const heard = yield* Telemetry.subscribe({ calls: true })

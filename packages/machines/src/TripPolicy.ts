@@ -118,9 +118,7 @@ const slowBy = (rule: Rule): number => (rule._tag === "Slow" ? rule.slowerThanMi
 
 /** From how long on a call is slow by any of the rules; Infinity where none asks. */
 export const slowerThanMillis = (policy: TripPolicy): number =>
-  policy._tag === "Any"
-    ? policy.rules.reduce((least, rule) => Math.min(least, slowBy(rule)), Infinity)
-    : slowBy(policy)
+  policy._tag === "Any" ? policy.rules.reduce((least, rule) => Math.min(least, slowBy(rule)), Infinity) : slowBy(policy)
 
 /** What a trip policy remembers before it was told anything. */
 export const empty = (policy: TripPolicy): Memory =>

@@ -6,6 +6,7 @@ import { Chunk, Effect, Option, type Scope, Stream } from "effect"
 import * as InvalidOptions from "../InvalidOptions.js"
 import type { Event } from "./Events.js"
 import { listen } from "./Hub.js"
+import { Slot } from "./Slot.js"
 
 /** What is subscribed to. */
 export interface Options {
@@ -35,7 +36,7 @@ export interface Subscription {
 
 /** The last events in a ring. Mutated in place: it is written inside calls. */
 export class Ring {
-  private readonly slots: Array<Event | undefined>
+  private readonly slots: Array<Slot | undefined>
   private from = 0
   private size = 0
   private published = 0
@@ -52,7 +53,10 @@ export class Ring {
     this.published++
     const { capacity } = this
     const at = this.from + this.size
-    this.slots[at < capacity ? at : at - capacity] = event
+    const place = at < capacity ? at : at - capacity
+    const slot = this.slots[place] ?? new Slot()
+    this.slots[place] = slot
+    slot.put(event)
     if (this.size === capacity) {
       this.dropped++
       this.from = this.from + 1 === capacity ? 0 : this.from + 1
@@ -66,9 +70,8 @@ export class Ring {
   readonly drain = (): ReadonlyArray<Event> => {
     const taken: Array<Event> = []
     for (; this.size > 0; this.size--) {
-      const event = this.slots[this.from]
+      const event = this.slots[this.from]?.take()
       if (event !== undefined) taken.push(event)
-      this.slots[this.from] = undefined
       this.from = this.from + 1 === this.capacity ? 0 : this.from + 1
     }
     if (!this.isClosed) this.latch.unsafeClose()
