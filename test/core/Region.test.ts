@@ -1,6 +1,7 @@
 /** Entering a region by the frames of the runtime is what entering it by a mask is, in fewer steps. */
 import { describe, expect, it } from "@effect/vitest"
-import { Effect, Fiber, Predicate, RuntimeFlags } from "effect"
+import { Deadline, Criticality, Timeout } from "@effect-resilience/core"
+import { Effect, Fiber, Option, Predicate, Request, RequestResolver, RuntimeFlags } from "effect"
 import { everyPolicy } from "../support/EveryPolicy.js"
 import { atEveryTurn } from "../support/EveryTurn.js"
 
@@ -24,6 +25,14 @@ const look = Effect.withFiberRuntime<{ frames: ReadonlyArray<unknown>; flags: st
     return Effect.succeed({ frames: stack.map(opOf), flags: RuntimeFlags.render(runtimeFlags), steps })
   }
 )
+
+class Ask extends Request.TaggedClass("Ask")<number, never, { readonly n: number }> {}
+
+const answers = RequestResolver.makeBatched((requests: ReadonlyArray<Ask>) =>
+  Effect.forEach(requests, (request) => Request.succeed(request, request.n), { discard: true })
+)
+
+const ask = (n: number) => Effect.request(new Ask({ n }), answers)
 
 /** Those whose work runs in the fiber of the caller, at once, in a region of their own. */
 const inFewerSteps = [
@@ -55,6 +64,21 @@ for (const [kind, making] of Object.entries(everyPolicy)) {
       })
     )
 
+    it.live("leave nothing in the context of who batches requests in them", () =>
+      Effect.gen(function* () {
+        const { protect } = yield* making
+        const batched = Effect.forEach([1, 2], (n) => Effect.zipRight(protect(ask(n)), Effect.context<never>()), {
+          batching: true,
+          concurrency: "unbounded"
+        })
+        const before = yield* Effect.context<never>()
+        const each = yield* batched
+        for (const after of [...each, yield* Effect.context<never>()]) {
+          expect([...after.unsafeMap.keys()]).toEqual([...before.unsafeMap.keys()])
+        }
+      }).pipe(Effect.scoped)
+    )
+
     it.live("are left by who is interrupted at any turn, where they were entered by masks", () =>
       Effect.gen(function* () {
         const { protect } = yield* making
@@ -67,3 +91,24 @@ for (const [kind, making] of Object.entries(everyPolicy)) {
     )
   })
 }
+
+describe("references that a policy sets", () => {
+  it.live("are put back also around requests that are batched", () =>
+    Effect.gen(function* () {
+      // From now on all that holds a permit says so to what is inside of it.
+      yield* Timeout.make("abandons", { duration: "1 hour", mode: "disconnect" })
+      const each = Effect.forEach(
+        [1, 2],
+        (n) =>
+          Criticality.withClass(Deadline.detached(ask(n)), "SHEDDABLE").pipe(
+            Effect.zipRight(Effect.zip(Criticality.current, Deadline.remaining))
+          ),
+        { batching: true, concurrency: "unbounded" }
+      )
+      const afterwards = Effect.zip(Criticality.current, Deadline.remaining)
+      const [inside, outside] = yield* Deadline.protect(Effect.zip(each, afterwards), "1 minute")
+      const seen = [...inside, outside].map(([criticality, remaining]) => [criticality, Option.isSome(remaining)])
+      expect(seen).toEqual([1, 2, 3].map(() => ["CRITICAL", true]))
+    }).pipe(Effect.scoped)
+  )
+})

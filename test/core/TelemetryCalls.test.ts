@@ -67,6 +67,25 @@ describe("a call that is given up while it waits for another attempt", () => {
   )
 })
 
+describe("a call that is given up at the moment in which its attempt fails for good", () => {
+  it.scoped("was cancelled, and its attempt was not", () =>
+    Effect.gen(function* () {
+      const policy = yield* Policy.standard("both", { timeout: "none", circuitBreaker: "none" })
+      const unheeding = Effect.uninterruptible(Effect.delay(Effect.fail("no"), "150 millis"))
+      const told: Array<Telemetry.Event> = []
+      const hearing = Telemetry.layer((event) => told.push(event), { calls: true })
+      const fiber = yield* Effect.fork(Effect.provide(policy.protect(unheeding), hearing))
+      yield* TestClock.adjust("100 millis")
+      yield* Fiber.interruptFork(fiber)
+      yield* TestClock.adjust("50 millis")
+      yield* Fiber.await(fiber)
+      expect(told.filter(({ _tag }) => _tag === "CallSettled")).toMatchObject([
+        { status: "cancelled", attempts: 1, lastAttempt: 150, lastStatus: "error", duration: 150 }
+      ])
+    })
+  )
+})
+
 describe("a breaker alone", () => {
   it.scoped("tells of each call once, refused ones included", () =>
     Effect.gen(function* () {

@@ -3,7 +3,7 @@ import { Backoff } from "@effect-resilience/core"
 import { ResilientHttpClient } from "@effect-resilience/http"
 import { HttpClient, HttpClientRequest, HttpClientResponse } from "@effect/platform"
 import { describe, expect, it } from "@effect/vitest"
-import { Cause, Effect, Exit, Fiber, Stream, TestClock } from "effect"
+import { Cause, Effect, Exit, Fiber, FiberRef, Logger, LogLevel, Stream, TestClock } from "effect"
 import { type Answer, ScriptedClient } from "../support/ScriptedClient.js"
 import { turns } from "../support/Turns.js"
 
@@ -142,6 +142,50 @@ describe("the readers of a body", () => {
           expect([name, heard && told(heard)]).toEqual([name, "Decode: The body was cut off (silent)"])
         }
       }
+    })
+  )
+
+  it.scoped("read as if they did so themselves: what it changes and forks is theirs, and nothing is logged", () =>
+    Effect.gen(function* () {
+      const level = yield* FiberRef.make(0)
+      let beats = 0
+      const beating = Effect.forever(
+        Effect.delay(
+          Effect.sync(() => beats++),
+          "1 second"
+        )
+      )
+      const chunks = Stream.fromEffect(Effect.as(Effect.zipRight(FiberRef.set(level, 7), Effect.fork(beating)), "a"))
+      const body = Stream.encodeText(
+        Stream.concat(
+          chunks,
+          Stream.mapEffect(Stream.make("b", "c"), (part) => Effect.as(Effect.sleep("2 seconds"), part))
+        )
+      )
+      const streaming = HttpClient.make((request) =>
+        Effect.succeed(
+          new Proxy(HttpClientResponse.fromWeb(request, new Response("")), {
+            get: (of, name) => (name === "stream" ? body : Reflect.get(of, name, of))
+          })
+        )
+      )
+      const lines: Array<unknown> = []
+      const logger = Logger.make(({ cause, message }) => void lines.push([message, cause]))
+      const read = Effect.gen(function* () {
+        const client = yield* ResilientHttpClient.protect(streaming, "a")
+        const levels: Array<number> = []
+        const response = yield* client.get(at)
+        yield* Stream.runForEach(response.stream, () => Effect.map(FiberRef.get(level), (now) => levels.push(now)))
+        return [levels, yield* FiberRef.get(level)]
+      })
+      const reader = yield* read.pipe(
+        Logger.withMinimumLogLevel(LogLevel.All),
+        Effect.provide(Logger.replace(Logger.defaultLogger, logger)),
+        Effect.fork
+      )
+      yield* Effect.repeatN(TestClock.adjust("1 second"), 5)
+      expect(yield* Fiber.join(reader)).toEqual([[7, 7, 7], 7])
+      expect([beats >= 3, lines]).toEqual([true, []])
     })
   )
 })

@@ -73,7 +73,7 @@ export class Classifier {
 
   private reported(fiber: AnyFiber, exit: Exit.Exit<unknown, unknown>): Outcome.Outcome {
     const outcome = Outcome.classify(exit)
-    // What is unknown is a permanent failure.
+    // What the default knows nothing about counts as a permanent failure; nothing else is to be looked at.
     if (outcome._tag === "Failure" && !outcome.transient) this.report(fiber, exit)
     return outcome
   }

@@ -15,8 +15,12 @@ interface Writable extends AnyFiber {
   readonly setFiberRefs: (refs: FiberRefs.FiberRefs) => void
 }
 
+/** Not where requests are batched: what comes after may run in another fiber, in which nothing would be put back. */
 const isWritable = (fiber: AnyFiber): fiber is Writable =>
   Frames.areKnown(fiber) &&
+  "_steps" in fiber &&
+  Array.isArray(fiber._steps) &&
+  fiber._steps.length === 0 &&
   "_fiberRefs" in fiber &&
   Predicate.hasProperty(fiber._fiberRefs, FiberRefs.FiberRefsSym) &&
   "setFiberRef" in fiber &&
@@ -24,7 +28,10 @@ const isWritable = (fiber: AnyFiber): fiber is Writable =>
   "setFiberRefs" in fiber &&
   Predicate.isFunction(fiber.setFiberRefs)
 
-/** As `FiberRefs.updateAs`, without looking whether the context is the same as before: that is to compare all that is in it. */
+/**
+ * As `FiberRefs.updateAs`, without looking whether the context is the same as before, which compares all that is in it, and
+ * with what the fiber itself has written known by its identity.
+ */
 const withContext = (refs: FiberRefs.FiberRefs, id: FiberId.Runtime, context: Context.Context<never>) => {
   const locals = new Map(refs.locals)
   const written: readonly [FiberId.Single, unknown] = [id, context]

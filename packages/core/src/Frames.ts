@@ -59,8 +59,8 @@ export const enterAround = (fiber: Enterable, frame: unknown): void => {
 const isReverting = (u: unknown): u is Reverting =>
   Predicate.hasProperty(u, "_op") && u._op === "RevertFlags" && Predicate.hasProperty(u, "patch")
 
-const { CooperativeYielding, Interruption, WindDown } = RuntimeFlags
-const others = RuntimeFlags.make(CooperativeYielding, WindDown)
+const { CooperativeYielding, Interruption, OpSupervision, RuntimeMetrics, WindDown } = RuntimeFlags
+const others = RuntimeFlags.make(CooperativeYielding, OpSupervision, RuntimeMetrics, WindDown)
 const all = RuntimeFlags.enable(others, Interruption)
 
 const isOn = ({ patch }: Reverting): boolean =>
@@ -78,21 +78,24 @@ const isEnterable = (fiber: AnyFiber): boolean =>
   "patchRuntimeFlags" in fiber &&
   Predicate.isFunction(fiber.patchRuntimeFlags)
 
-/** Looks at the stack of a fiber that has just entered a region, and left it for a part of it. */
-const look = (fiber: AnyFiber): void => {
+/** Looks at the stack of a fiber that has just entered a region, and left it for a part of it, after which is `frame`. */
+const look = (fiber: AnyFiber, frame: unknown): void => {
   wereSought = true
   if (!("_stack" in fiber && Array.isArray(fiber._stack) && isEnterable(fiber))) return
-  const [leaving, returning]: ReadonlyArray<unknown> = fiber._stack.slice(-2)
-  if (!isReverting(leaving) || !isReverting(returning) || !isOn(leaving) || !isOff(returning)) return
+  const [leaving, after, returning]: ReadonlyArray<unknown> = fiber._stack.slice(-3)
+  if (!isReverting(leaving) || !isOn(leaving) || after !== frame || !isReverting(returning) || !isOff(returning)) return
   known = { prototype: Object.getPrototypeOf(fiber), leaving, returning }
 }
 
 /** Looks for them, in a fiber that can be interrupted. */
-export const sought: Effect.Effect<void> = Effect.uninterruptibleMask((restore) =>
-  restore(
-    Effect.withFiberRuntime<void>((fiber) => {
-      look(fiber)
-      return Effect.void
-    })
-  )
-)
+export const sought: Effect.Effect<void> = Effect.uninterruptibleMask((restore) => {
+  const looking = Effect.withFiberRuntime<void>((fiber) => {
+    look(fiber, frame)
+    return Effect.void
+  })
+  const frame = Effect.matchCauseEffect(restore(looking), {
+    onSuccess: () => Effect.void,
+    onFailure: (cause) => Effect.failCause(cause)
+  })
+  return frame
+})

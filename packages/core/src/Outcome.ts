@@ -97,7 +97,6 @@ export const asOutcome = (u: unknown): Outcome | undefined => {
 }
 
 /** What an error says of itself. */
-// Asked of every error, and so without `Predicate.hasProperty`, which a whole program asks of everything: that takes longer.
 const ownWord = (error: unknown): Outcome | undefined =>
   Predicate.isObject(error) && OutcomeTypeId in error ? asOutcome(error[OutcomeTypeId]) : undefined
 

@@ -33,9 +33,11 @@ class OutsideOf<A, E, R, B, E2, R2> extends Outside<B, E2, R | R2> {
   }
   override enteredBy(fiber: Frames.Enterable): Effect.Effect<B, E2, R | R2> {
     const begun: unknown = this.self
+    // What is no effect is for the runtime to name.
+    if (!isOf<B, E2, R | R2>(begun)) return this.within(Effect.interruptible)
     Frames.enterAround(fiber, onEnd(this.self, this.ended))
     // With what was pushed it ends as the region does.
-    return isOf<B, E2, R | R2>(begun) ? begun : Effect.dieMessage("no effect")
+    return begun
   }
 }
 

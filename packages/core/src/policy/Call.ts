@@ -203,12 +203,14 @@ class Call<A, E, R> implements Limit<TimedOut | DeadlineExceeded>, Teller, Calle
     const { budget, circuit, classifier, gate, of, settings } = this.way
     if (gate) this.lastedMillis ??= nowMillis(this.fiber) - this.startedMillis
     if (settings.retry === undefined || (exit._tag === "Success" && classifier.isDefault)) return this.atOnce(exit)
-    if (Outcome.wasCutShort(exit)) return this.conclude(exit)
+    if (Outcome.wasCutShort(exit)) return this.concludeLast(exit)
     // Most are not worth repeating: asked before a plan is made of how.
     const first = classifier.judge(this.fiber, exit)
     if (first.exit === exit && !Outcome.isTransient(first.outcome)) {
       // Who has given up at this moment is told that, and not what the call has failed with.
-      return exit._tag === "Success" ? this.atOnce(exit) : onEnd(this.restore(exit), (last) => this.conclude(last))
+      if (exit._tag === "Success") return this.atOnce(exit)
+      this.before = exit
+      return onEnd(this.restore(exit), (last) => this.concludeLast(last))
     }
     const { permit } = this
     const mayRepeat = () => circuit === undefined || permit === undefined || circuit.mayRepeat(permit)
@@ -223,11 +225,14 @@ class Call<A, E, R> implements Limit<TimedOut | DeadlineExceeded>, Teller, Calle
       return gate === undefined ? this.again(fiber) : this.gated(gate)
     })
     const answer = Repetition.afterFirst(again, plan, this.fiber, exit)
-    return onEnd(this.restore(answer), (last) => {
-      if (this.lastedMillis !== undefined && Outcome.wasCutShort(last)) this.last = this.before
-      this.lastedMillis ??= nowMillis(this.fiber) - this.startedMillis
-      return this.conclude(last)
-    })
+    return onEnd(this.restore(answer), (last) => this.concludeLast(last))
+  }
+
+  /** The last attempt has ended, or the call was given up since. */
+  private concludeLast(last: Exit.Exit<A, E | StandardError>): Effect.Effect<A, E | StandardError, R> {
+    if (Outcome.wasCutShort(last)) this.last = this.before
+    this.lastedMillis ??= nowMillis(this.fiber) - this.startedMillis
+    return this.conclude(last)
   }
 
   /** The first attempt was the only one. */

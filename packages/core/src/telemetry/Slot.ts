@@ -1,8 +1,8 @@
 /**
  * A place for an event that may never be taken.
  *
- * What is told of every call is copied into an object that stays. Kept as it came each would outlive the collections of what
- * is young, which costs a call more than all that is told of it. Mutable for that, and only here.
+ * What is told of every call is copied into an object that stays. Kept by reference every event would be promoted to the old
+ * generation, which costs a call more than all that is told of it. Mutable for that, and only here.
  */
 import type { Types } from "effect"
 import type { CallSettled, Event } from "./Events.js"

@@ -3,15 +3,17 @@
  *
  * A client tells a reader only sometimes that the connection was ended: not if it has sent another request than it was
  * given, and a stream of Node's that was destroyed without an error tells nobody. So what reads runs in a fiber of its
- * own, and the reader waits for that or for the cut.
+ * own, and the reader waits for that or for the cut. What it changes in its references, and what it forks, is the reader's.
  */
 import { Effect, Exit, Fiber, FiberId } from "effect"
 import type { BodyCutOff } from "./BodyCutOff.js"
 
+const nobody = (): void => {}
+
 /** Mutable: each change is one synchronous step. There is one reader at a time. */
 export class Cut {
   private why: BodyCutOff | undefined = undefined
-  private onMade: (why: BodyCutOff) => void = () => {}
+  private tell: (why: BodyCutOff) => void = nobody
 
   /** Why it was made, if it was. */
   get made(): BodyCutOff | undefined {
@@ -21,25 +23,38 @@ export class Cut {
   /** Ends what is being read, and whatever will be. */
   make(why: BodyCutOff): void {
     this.why = why
-    this.onMade(why)
+    this.tell(why)
   }
 
   /** Reads until that has ended, or until the cut; what fails after the cut has failed for it. */
   until<A, E, R>(self: Effect.Effect<A, E, R>, failure: (why: BodyCutOff) => E): Effect.Effect<A, E, R> {
     return Effect.uninterruptibleMask((restore) =>
-      Effect.flatMap(Effect.forkDaemon(Effect.interruptible(self)), (reading) => {
-        const either = Effect.async<A, E>((resume) => {
-          this.onMade = (why) => {
-            reading.unsafeInterruptAsFork(FiberId.none)
-            resume(Exit.fail(failure(why)))
-          }
-          if (this.why !== undefined) this.onMade(this.why)
-          reading.addObserver((exit) =>
-            resume(Exit.isFailure(exit) && this.why !== undefined ? Exit.fail(failure(this.why)) : exit)
-          )
-        })
-        return Effect.onInterrupt(restore(either), () => Fiber.interrupt(reading))
-      })
+      // Its exit is its answer: the runtime would log that a fiber has failed, with the request in the error.
+      Effect.flatMap(
+        Effect.transplant((graft) => Effect.forkDaemon(Effect.exit(graft(Effect.interruptible(self))))),
+        (reading) => Effect.onInterrupt(restore(this.either(reading, failure)), () => Fiber.interrupt(reading))
+      )
     )
+  }
+
+  /** What was read, or that it was cut. */
+  private either<A, E>(
+    reading: Fiber.RuntimeFiber<Exit.Exit<A, E>>,
+    failure: (why: BodyCutOff) => E
+  ): Effect.Effect<A, E> {
+    return Effect.async<A, E>((resume) => {
+      this.tell = (why) => {
+        this.tell = nobody
+        reading.unsafeInterruptAsFork(FiberId.none)
+        resume(Exit.fail(failure(why)))
+      }
+      reading.addObserver((ended) => {
+        this.tell = nobody
+        const exit = Exit.flatten(ended)
+        const read = Exit.isFailure(exit) && this.why !== undefined ? Exit.fail(failure(this.why)) : exit
+        resume(Effect.zipRight(reading.inheritAll, read))
+      })
+      if (this.why !== undefined) this.tell(this.why)
+    })
   }
 }

@@ -171,7 +171,7 @@ export class Exchange<E, R> {
           this.send({ fiber, restore, hold, beganMillis, remaining })
         )
         const { latest } = this
-        // It stays the latest meanwhile: who is interrupted on the way into this has not begun it.
+        // It stays the latest meanwhile: of a call that is interrupted before this has begun, `under` closes it.
         const discarded = latest?.discardedWithin(this.limitMillis * drainedPart)
         return discarded === undefined ? sent : Effect.zipRight(restore(discarded), sent)
       })

@@ -134,8 +134,8 @@ export abstract class HeldBody extends Inspectable.Class implements Watched {
   /** Ends the body before its time, with its connection. */
   private cut(reason: BodyCutOff["reason"]): Effect.Effect<void> {
     if (this.hasEnded) return Effect.void
-    this.end()
     this.early.make(new BodyCutOff({ reason }))
+    this.end()
     return this.holds.abort
   }
 
