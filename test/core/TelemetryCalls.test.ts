@@ -63,6 +63,11 @@ describe("a call that is given up while it waits for another attempt", () => {
       expect(
         running.map((event) => (event._tag === "CallSettled" ? [event.status, event.lastStatus] : event._tag))
       ).toEqual([["cancelled", undefined]])
+      // Also where it is the second attempt that runs: what the first has failed with was told before.
+      const again = yield* givenUp(policy.protect(Effect.delay(fails, "15 millis")))
+      const settled = again.find(({ _tag }) => _tag === "CallSettled")
+      expect(settled).toMatchObject({ status: "cancelled", attempts: 2, lastAttempt: 5 })
+      expect(settled).not.toMatchObject({ lastStatus: "error" })
     })
   )
 })

@@ -2,9 +2,9 @@
  * The frames that Effect's runtime puts on the stack of a fiber which enters an uninterruptible region and leaves it for a
  * part of it, so that they can be put there in one step.
  *
- * With `SameFiber` and `FiberContext` one of the three places that use what the runtime does not publish. Nothing is taken for granted: the
- * frames are those that the runtime itself was seen to use, for the kind of fiber it used them for, and only if they do what
- * they are used for. Where they are not found regions are entered by `Effect.uninterruptibleMask`.
+ * With `SameFiber` and `FiberContext` one of the three places that use what the runtime does not publish. Nothing is taken
+ * for granted: the frames are those that the runtime itself was seen to use, for the kind of fiber it used them for, and only
+ * if they do what they are used for. Where they are not found regions are entered by `Effect.uninterruptibleMask`.
  */
 import { Effect, Predicate, RuntimeFlags, type RuntimeFlagsPatch } from "effect"
 import type { AnyFiber } from "./FiberTime.js"

@@ -209,6 +209,7 @@ class Call<A, E, R> implements Limit<TimedOut | DeadlineExceeded>, Teller, Calle
     if (first.exit === exit && !Outcome.isTransient(first.outcome)) {
       // Who has given up at this moment is told that, and not what the call has failed with.
       if (exit._tag === "Success") return this.atOnce(exit)
+      this.lastedMillis ??= nowMillis(this.fiber) - this.startedMillis
       this.before = exit
       return onEnd(this.restore(exit), (last) => this.concludeLast(last))
     }
@@ -230,7 +231,7 @@ class Call<A, E, R> implements Limit<TimedOut | DeadlineExceeded>, Teller, Calle
 
   /** The last attempt has ended, or the call was given up since. */
   private concludeLast(last: Exit.Exit<A, E | StandardError>): Effect.Effect<A, E | StandardError, R> {
-    if (Outcome.wasCutShort(last)) this.last = this.before
+    if (this.lastedMillis !== undefined && Outcome.wasCutShort(last)) this.last = this.before
     this.lastedMillis ??= nowMillis(this.fiber) - this.startedMillis
     return this.conclude(last)
   }
