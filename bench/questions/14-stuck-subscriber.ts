@@ -7,6 +7,10 @@ class Unavailable extends Data.TaggedError("Unavailable") {}
 
 const unavailable = new Unavailable()
 
+/** As beside a subscriber: with a scope, which is one more service in the context that each call copies. */
+const alone = <A, E>(calls: Effect.Effect<A, E>): Effect.Effect<A, E> =>
+  Effect.scoped(Effect.zipRight(Effect.scope, calls))
+
 /** While so many calls are made somebody subscribes to events of all of them, and takes none. */
 const besideStuck = <A, E>(calls: Effect.Effect<A, E>): Effect.Effect<A, E> =>
   Effect.scoped(Effect.zipRight(Telemetry.subscribe({ calls: true }), calls))
@@ -41,9 +45,9 @@ export const question: Question = {
       reference: "bare call",
       cases: [
         { name: "bare call", run: inFiber(bareCall) },
-        { name: "success, nobody listens", run: inFiber(answered) },
+        { name: "success, nobody listens", run: inFiber(answered, alone) },
         { name: "success, a stuck subscriber", run: inFiber(answered, besideStuck) },
-        { name: "failure, nobody listens", run: inFiber(failed) },
+        { name: "failure, nobody listens", run: inFiber(failed, alone) },
         { name: "failure, a stuck subscriber", run: inFiber(failed, besideStuck) }
       ],
       comparisons: ["success", "failure"].map((ended) => ({

@@ -13,6 +13,7 @@ import { type Cause, Effect, Exit, Fiber, Option } from "effect"
 import { isServed } from "./fallback/Chain.js"
 import { nowMillis } from "./FiberTime.js"
 import * as Outcome from "./Outcome.js"
+import { mayBeAsked } from "./telemetry/Owner.js"
 import * as Telemetry from "./Telemetry.js"
 
 /**
@@ -156,6 +157,7 @@ export function all<const P extends Parts>(
   Part.Context<P[keyof P]>
 >
 export function all(parts: Parts): Effect.Effect<Degraded<unknown, string>, unknown, unknown> {
+  mayBeAsked()
   const each = Object.entries(parts).map(([name, part]) => Effect.map(ended(name, part), (end) => ({ name, end })))
   return Effect.map(together(each), (ends) => ({
     value: Object.fromEntries(ends.map(({ end, name }) => [name, end.value])),

@@ -4,6 +4,7 @@
 import { Cause, Duration, Effect, Effectable, Option, Predicate } from "effect"
 import { type AnyFiber, nowMillis } from "../FiberTime.js"
 import * as Outcome from "../Outcome.js"
+import { mayBeAsked } from "../telemetry/Owner.js"
 import * as Telemetry from "../Telemetry.js"
 
 /** What kind of answer a tier gives. */
@@ -152,6 +153,7 @@ export const step = <A, E, R, B, E2, R2>(
   self: Effect.Effect<Served<A>, E, R>,
   answering: Answering<E, B, E2, R2>
 ): Effect.Effect<Served<A | B>, E | E2, R | R2> => {
+  mayBeAsked()
   const rescued = rescue<E, B, E2, R2>(answering)
   return new Chain<A | B, E | E2, R | R2>(
     () => Effect.catchAllCause(self, rescued),

@@ -53,6 +53,8 @@ class Call<A, E, R> implements Limit<TimedOut | DeadlineExceeded>, Teller, Calle
   /** How long the last attempt took, where that is not the whole call. */
   lastedMillis: number | undefined = undefined
   private enteredMillis = 0
+  /** When the call ended, where the clock was read for that already. */
+  private endedMillis: number | undefined = undefined
   attempts = 0
   hasPaidCopies = false
   /** What the last attempt that was judged has ended with. */
@@ -209,7 +211,8 @@ class Call<A, E, R> implements Limit<TimedOut | DeadlineExceeded>, Teller, Calle
     if (first.exit === exit && !Outcome.isTransient(first.outcome)) {
       // Who has given up at this moment is told that, and not what the call has failed with.
       if (exit._tag === "Success") return this.atOnce(exit)
-      this.lastedMillis ??= nowMillis(this.fiber) - this.startedMillis
+      this.endedMillis = nowMillis(this.fiber)
+      this.lastedMillis ??= this.endedMillis - this.startedMillis
       this.before = exit
       return onEnd(this.restore(exit), (last) => this.concludeLast(last))
     }
@@ -259,7 +262,7 @@ class Call<A, E, R> implements Limit<TimedOut | DeadlineExceeded>, Teller, Calle
       if (circuit !== undefined && this.permit !== undefined) {
         return settleExit(this.fiber, circuit, this.permit, classifier.judge, exit, this.lastedMillis, teller)
       }
-      teller?.settled(nowMillis(this.fiber), exit, undefined)
+      teller?.settled(this.endedMillis ?? nowMillis(this.fiber), exit, undefined)
       return exit
     } finally {
       this.letGo()

@@ -10,12 +10,22 @@ import { isHeard } from "./Hub.js"
 /** The outermost policy that an error came out of. Errors are kept by nobody else, and so forgotten here as well. */
 const owners = new WeakMap<object, Subject>()
 
+let areAsked = false
+
+/**
+ * Says that somebody may ask from now on: at once, because what is asked about may be about to run. Until then nothing is
+ * remembered, which would cost a call that fails more than all else that is told of it.
+ */
+export const mayBeAsked = (): void => {
+  areAsked = true
+}
+
 const namedBy = (error: unknown): string | undefined =>
   Predicate.isObject(error) && "policy" in error && typeof error.policy === "string" ? error.policy : undefined
 
 /** Says that an error is that of a policy, if anybody listens, and gives it back. One that names another stays that one's. */
 export const ownedBy = <E>(fiber: AnyFiber, of: Subject, error: E): E => {
-  if (isHeard(fiber)) own(of, error)
+  if (areAsked && isHeard(fiber)) own(of, error)
   return error
 }
 
@@ -27,7 +37,7 @@ const own = (of: Subject, error: unknown): void => {
 
 /** As `ownedBy`, of what a call has ended with. */
 export const ended = (fiber: AnyFiber, of: Subject, exit: Exit.Exit<unknown, unknown>): void => {
-  if (Exit.isSuccess(exit) || !isHeard(fiber)) return
+  if (!areAsked || Exit.isSuccess(exit) || !isHeard(fiber)) return
   const error = Outcome.typedError(exit)
   if (Option.isSome(error)) own(of, error.value)
 }

@@ -19,9 +19,9 @@ const ofError = (error: unknown): string => {
 const isInFlight = (error: unknown): boolean =>
   typeof error === "object" && error !== null && "where" in error && error.where === "in-flight"
 
-const ownWord = (exit: Exit.Exit<unknown, unknown>, own: Status | undefined): string | undefined => {
+const ownWord = (exit: Exit.Exit<unknown, unknown>, own: Status): string | undefined => {
   try {
-    return own?.(exit)?.slice(0, 100)
+    return own(exit)?.slice(0, 100)
   } catch {
     return undefined
   }
@@ -29,9 +29,10 @@ const ownWord = (exit: Exit.Exit<unknown, unknown>, own: Status | undefined): st
 
 /** The status of an exit. A function that throws, or has nothing to say, leaves it to the words of policies. */
 export const statusOf = (exit: Exit.Exit<unknown, unknown>, own?: Status): string => {
-  const word = ownWord(exit, own)
+  const word = own && ownWord(exit, own)
   if (word !== undefined) return word
   if (Exit.isSuccess(exit)) return "ok"
   if (Outcome.wasCutShort(exit)) return "cancelled"
-  return Option.match(Outcome.typedError(exit), { onNone: () => "error", onSome: ofError })
+  const error = Outcome.typedError(exit)
+  return Option.isSome(error) ? ofError(error.value) : "error"
 }

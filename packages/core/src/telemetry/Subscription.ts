@@ -54,8 +54,7 @@ export class Ring {
     const { capacity } = this
     const at = this.from + this.size
     const place = at < capacity ? at : at - capacity
-    const slot = this.slots[place] ?? new Slot()
-    this.slots[place] = slot
+    const slot = (this.slots[place] ??= new Slot())
     slot.put(event)
     if (this.size === capacity) {
       this.dropped++
