@@ -1,13 +1,14 @@
 import { RateLimiter } from "@effect-resilience/core"
 import { Effect, Exit, RateLimiter as EffectRateLimiter } from "effect"
 import { RateLimiter as NpmLimiter } from "limiter"
-import { type Case, type Comparison, mustHold, type Question } from "../harness/Question.js"
+import { type Case, type Comparison, mustHold, type Question, type Reading } from "../harness/Question.js"
 import { random, shuffled } from "../harness/Statistics.js"
 import { awaited, bareCall, ended, enteredEach, inFiber, lasting, madeEach, repeated } from "../subjects/Loops.js"
 
-const sizes = [1, 1000, 100_000]
-const [fewest = 1, ...more] = sizes
-const most = Math.max(...sizes)
+const fewest = 1
+const some = 1000
+const most = 100_000
+const sizes = [fewest, some, most]
 
 /** Enough for every call, and so slow to come back that no key is forgotten while it is measured. */
 const plenty = { limit: 1, window: "1 hour", burst: 1_000_000_000 } as const
@@ -36,10 +37,10 @@ const mustRefuse = async (): Promise<void> => {
 
 const mustForget = async (): Promise<void> => {
   const limiter = await lasting(RateLimiter.make("idle", { limit: 100, window: "1 second" }))
-  const some = keys.slice(0, 1000)
-  await Effect.runPromise(Effect.forEach(some, (key) => limiter.take({ key })))
+  const several = keys.slice(0, some)
+  await Effect.runPromise(Effect.forEach(several, (key) => limiter.take({ key })))
   const used = await Effect.runPromise(limiter.snapshot)
-  const others = Effect.replicateEffect(Effect.exit(limiter.take({ key: "another" })), some.length)
+  const others = Effect.replicateEffect(Effect.exit(limiter.take({ key: "another" })), some)
   await Effect.runPromise(Effect.delay(others, "20 millis"))
   const later = await Effect.runPromise(limiter.snapshot)
   mustHold(used.keys > 1 && later.keys === 1, `of ${used.keys} keys ${later.keys} are left when they are idle`)
@@ -78,13 +79,29 @@ const counting = (count: number): Case => {
 
 const ofPlenty = () => new NpmLimiter({ tokensPerInterval: 1_000_000_000, interval: 3_600_000 })
 
-const flat = (count: number): Comparison => ({
-  question: `take, ${count} keys in random order`,
+/** So many keys, of which the processor's caches have room for all. */
+const flat: Comparison = {
+  question: `take, ${some} keys in random order`,
   peer: "1 key",
   goal: 2,
-  ours: (of) => of(`take, ${count} keys`).wall,
+  ours: (of) => of(`take, ${some} keys`).wall,
   theirs: (of) => of(`take, ${fewest} keys`).wall
-})
+}
+
+/** What each call costs more of so many keys than of one. */
+const added =
+  (name: string, count: number) =>
+  (of: Reading): number =>
+    of(`${name}, ${count} keys`).wall - of(`${name}, ${fewest} keys`).wall
+
+/** So many that each call misses the caches: against what that costs who looks for a key and does nothing else. */
+const flatAsMap: Comparison = {
+  question: `what ${most} keys in random order add to a take`,
+  peer: "a Map alone",
+  goal: 1.5,
+  ours: added("take", most),
+  theirs: added("a Map alone", most)
+}
 
 /** Permits that are there, of few keys and of many. */
 export const question: Question = {
@@ -132,7 +149,8 @@ export const question: Question = {
           ours: (of) => of("take").wall,
           theirs: (of) => of("limiter removeTokens").wall
         },
-        ...more.map(flat)
+        flat,
+        flatAsMap
       ],
       afterwards: async () => {
         for (const [index, { limiter }] of many.entries()) {

@@ -184,6 +184,19 @@ describe.each([
     })
   })
 
+  it("decides and becomes the same where it is packed, and no other is touched", () => {
+    const seen = new Set<string>()
+    always(config, (of, { after, atMillis, before, cost, decision }) => {
+      const numbers = new Float64Array(RateLimiter.packedLength + 2).fill(-1)
+      RateLimiter.pack(before, numbers, 1)
+      assert.deepEqual(RateLimiter.takePacked(of, numbers, 1, cost, atMillis), decision)
+      assert.deepEqual(RateLimiter.unpack(of, numbers, 1), after)
+      assert.deepEqual([numbers.at(0), numbers.at(-1)], [-1, -1])
+      seen.add(`${decision.admitted}`)
+    })
+    expect([...seen].toSorted()).toEqual(["false", "true"])
+  })
+
   it("lets a line of callers through each at the moment that it foretold", () => {
     const line = fc.tuple(config, start, fc.nat(50), fc.nat(120), fc.double({ min: 0, max: 1, noNaN: true }))
     const seen = new Set<string>()

@@ -92,7 +92,8 @@ export const largestCost = (config: Config): number => (config._tag === "TokenBu
  */
 const missingNow = (
   { burst, limit, windowMillis }: TokenBucketConfig,
-  { atMillis, missing }: TokenBucket,
+  missing: number,
+  atMillis: number,
   nowMillis: number
 ): number => {
   const most = Math.min(missing, burst * windowMillis)
@@ -148,7 +149,7 @@ const windowWait = (
  */
 export const waitMillis = (config: Config, state: State, cost: number, nowMillis: number, ahead = 0): number => {
   if (config._tag === "TokenBucket" && state._tag === "TokenBucket") {
-    return bucketWait(config, missingNow(config, state, nowMillis), ahead + cost)
+    return bucketWait(config, missingNow(config, state.missing, state.atMillis, nowMillis), ahead + cost)
   }
   if (config._tag === "SlidingWindow" && state._tag === "SlidingWindow") {
     return windowWait(config, rolled(config, state, nowMillis), cost, ahead, nowMillis)
@@ -176,7 +177,7 @@ const windowReset = (config: SlidingWindowConfig, { before, index, present }: Sl
 /** What is left for the key. */
 export const standing = (config: Config, state: State, nowMillis: number): Standing => {
   if (config._tag === "TokenBucket" && state._tag === "TokenBucket") {
-    const missing = missingNow(config, state, nowMillis)
+    const missing = missingNow(config, state.missing, state.atMillis, nowMillis)
     return { remaining: bucketLeft(config, missing), resetAfterMillis: bucketReset(config, missing) }
   }
   if (config._tag === "SlidingWindow" && state._tag === "SlidingWindow") {
@@ -186,25 +187,25 @@ export const standing = (config: Config, state: State, nowMillis: number): Stand
   return mismatch(config, state)
 }
 
+const ofBucket = (config: TokenBucketConfig, missing: number, retryAfterMillis: number): Decision => ({
+  admitted: retryAfterMillis === 0,
+  remaining: bucketLeft(config, missing),
+  resetAfterMillis: bucketReset(config, missing),
+  retryAfterMillis
+})
+
 const takeOfBucket = (
   config: TokenBucketConfig,
   state: TokenBucket,
   cost: number,
   nowMillis: number
 ): readonly [Decision, State] => {
-  const missing = missingNow(config, state, nowMillis)
+  const missing = missingNow(config, state.missing, state.atMillis, nowMillis)
   const retryAfterMillis = bucketWait(config, missing, cost)
-  const admitted = retryAfterMillis === 0
-  const then = admitted ? missing + cost * config.windowMillis : missing
-  return [
-    {
-      admitted,
-      remaining: bucketLeft(config, then),
-      resetAfterMillis: bucketReset(config, then),
-      retryAfterMillis
-    },
-    admitted ? { _tag: "TokenBucket", missing: then, atMillis: Math.max(state.atMillis, nowMillis) } : state
-  ]
+  if (retryAfterMillis > 0) return [ofBucket(config, missing, retryAfterMillis), state]
+  const then = missing + cost * config.windowMillis
+  const atMillis = Math.max(state.atMillis, nowMillis)
+  return [ofBucket(config, then, 0), { _tag: "TokenBucket", missing: then, atMillis }]
 }
 
 const takeOfWindow = (
@@ -268,4 +269,27 @@ export const unpack = (config: Config, from: Float64Array, at: number): State =>
   return config._tag === "TokenBucket"
     ? { _tag: "TokenBucket", missing: first, atMillis: second }
     : { _tag: "SlidingWindow", index: second, present: first, before: from[at + 2] ?? 0 }
+}
+
+/** As `take`, of a state that `pack` has written, which is overwritten: for buckets, without making an object of it. */
+export const takePacked = (
+  config: Config,
+  packed: Float64Array,
+  at: number,
+  cost: number,
+  nowMillis: number
+): Decision => {
+  if (config._tag === "SlidingWindow") {
+    const [decision, next] = take(config, unpack(config, packed, at), cost, nowMillis)
+    pack(next, packed, at)
+    return decision
+  }
+  const atMillis = packed[at + 1] ?? 0
+  const missing = missingNow(config, packed[at] ?? 0, atMillis, nowMillis)
+  const retryAfterMillis = bucketWait(config, missing, cost)
+  if (retryAfterMillis > 0) return ofBucket(config, missing, retryAfterMillis)
+  const then = missing + cost * config.windowMillis
+  packed[at] = then
+  packed[at + 1] = Math.max(atMillis, nowMillis)
+  return ofBucket(config, then, 0)
 }

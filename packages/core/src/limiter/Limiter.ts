@@ -66,6 +66,8 @@ export class Limiter {
   /** Of the keys for which somebody waits. */
   private readonly lines = new Map<string, Line>()
   private readonly limits: Limits
+  /** A call that says nothing of itself. */
+  private readonly plain: Effect.Effect<Taken, RateLimited>
   private isAskedWithoutKey = false
 
   constructor(
@@ -75,11 +77,15 @@ export class Limiter {
     private readonly keyed: string | undefined
   ) {
     this.limits = new Limits(of)
+    this.plain = this.taking({})
   }
 
   /** Takes permits, waits for them, or fails. */
-  readonly take = (options: TakeOptions = {}): Effect.Effect<Taken, RateLimited> =>
-    Effect.withFiberRuntime((fiber) => {
+  readonly take = (options?: TakeOptions): Effect.Effect<Taken, RateLimited> =>
+    options === undefined ? this.plain : this.taking(options)
+
+  private taking(options: TakeOptions): Effect.Effect<Taken, RateLimited> {
+    return Effect.withFiberRuntime((fiber) => {
       const { cost = 1, key = "", onExceeded } = options
       if (key === "") this.isAskedWithoutKey = true
       const limit = this.limits.ofKey(key)
@@ -91,6 +97,7 @@ export class Limiter {
         ? this.atOnce(fiber, key, limit.right, cost)
         : this.behind(fiber, { key, limit: limit.right, cost }, line)
     })
+  }
 
   /** How long a call would wait that came now; 0 if it would not. */
   readonly wait = ({ cost = 1, key = "" }: WaitOptions = {}): Effect.Effect<Duration.Duration> => {

@@ -47,8 +47,7 @@ class Memory {
     if (slot === undefined) return this.takeShared(limit, cost, now)
     const { numbers } = this
     const at = slot * width
-    const [decision, next] = Machine.take(limit, Machine.unpack(limit, numbers, at + 1), cost, now)
-    Machine.pack(next, numbers, at + 1)
+    const decision = Machine.takePacked(limit, numbers, at + 1, cost, now)
     numbers[at] = now + decision.resetAfterMillis
     return decision
   }
