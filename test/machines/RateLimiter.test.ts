@@ -361,4 +361,10 @@ describe("a key whose limit has fallen", () => {
       expect(RateLimiter.waitMillis(to, state, 1, 1, 0)).toBeLessThanOrEqual(2 * 60_000)
     })
   }
+
+  it("waits until the window after has room again, as if it had used all of the lower one", () => {
+    const { state } = taking(sliding(10, 1000), at(0, 10))
+    // In the next window 10 count at its beginning, and 4 of them after 600 ms.
+    expect(RateLimiter.waitMillis(sliding(5, 1000), state, 1, 0)).toBe(1600)
+  })
 })

@@ -6,7 +6,7 @@ import { Chunk, Effect, Option, type Scope, Stream } from "effect"
 import * as InvalidOptions from "../InvalidOptions.js"
 import type { Event } from "./Events.js"
 import { listen } from "./Hub.js"
-import { Slot } from "./Slot.js"
+import { Slots } from "./Slots.js"
 
 /** What is subscribed to. */
 export interface Options {
@@ -36,7 +36,7 @@ export interface Subscription {
 
 /** The last events in a ring. Mutated in place: it is written inside calls. */
 export class Ring {
-  private readonly slots: Array<Slot | undefined>
+  private readonly slots: Slots
   private from = 0
   private size = 0
   private published = 0
@@ -45,7 +45,7 @@ export class Ring {
   private readonly latch = Effect.unsafeMakeLatch(false)
 
   constructor(private readonly capacity: number) {
-    this.slots = Array.from({ length: capacity })
+    this.slots = new Slots(capacity)
   }
 
   /** Keeps an event; where there is no room the oldest makes way, and is counted. */
@@ -54,8 +54,7 @@ export class Ring {
     const { capacity } = this
     const at = this.from + this.size
     const place = at < capacity ? at : at - capacity
-    const slot = (this.slots[place] ??= new Slot())
-    slot.put(event)
+    this.slots.put(place, event)
     if (this.size === capacity) {
       this.dropped++
       this.from = this.from + 1 === capacity ? 0 : this.from + 1
@@ -69,7 +68,7 @@ export class Ring {
   readonly drain = (): ReadonlyArray<Event> => {
     const taken: Array<Event> = []
     for (; this.size > 0; this.size--) {
-      const event = this.slots[this.from]?.take()
+      const event = this.slots.take(this.from)
       if (event !== undefined) taken.push(event)
       this.from = this.from + 1 === this.capacity ? 0 : this.from + 1
     }

@@ -1,5 +1,5 @@
 /**
- * A place for an event that may never be taken.
+ * Places for events that may never be taken.
  *
  * What is told of every call is copied into an object that stays. Kept by reference every event would be promoted to the old
  * generation, which costs a call more than all that is told of it. Mutable for that, and only here.
@@ -34,24 +34,34 @@ const copyInto = (copy: Types.Mutable<CallSettled>, call: CallSettled): void => 
   copy.lastStatus = call.lastStatus
 }
 
-export class Slot {
-  private event: Event | undefined = undefined
-  private call: Types.Mutable<CallSettled> | undefined = undefined
+export class Slots {
+  private readonly events: Array<Event | undefined>
+  private readonly calls: Array<Types.Mutable<CallSettled> | undefined>
+
+  constructor(count: number) {
+    this.events = Array.from({ length: count })
+    this.calls = Array.from({ length: count })
+  }
 
   /** Keeps an event in place of the one that is there. */
-  put(event: Event): void {
-    if (event._tag !== "CallSettled") this.event = event
-    else {
-      this.event = undefined
-      if (this.call === undefined) this.call = copied(event)
-      else copyInto(this.call, event)
+  put(slot: number, event: Event): void {
+    const { calls, events } = this
+    if (event._tag !== "CallSettled") {
+      events[slot] = event
+      return
     }
+    if (events[slot] !== undefined) events[slot] = undefined
+    const call = calls[slot]
+    if (call === undefined) calls[slot] = copied(event)
+    else copyInto(call, event)
   }
 
   /** Takes the event that is there. */
-  take(): Event | undefined {
-    const { call, event } = this
-    this.event = undefined
+  take(slot: number): Event | undefined {
+    const { calls, events } = this
+    const event = events[slot]
+    const call = calls[slot]
+    events[slot] = undefined
     return event ?? (call && copied(call))
   }
 }
