@@ -84,6 +84,7 @@ export class Limiter {
   readonly take = (options?: TakeOptions): Effect.Effect<Taken, RateLimited> =>
     options === undefined ? this.plain : this.taking(options)
 
+  /** Takes permits as these options ask. */
   private taking(options: TakeOptions): Effect.Effect<Taken, RateLimited> {
     return Effect.withFiberRuntime((fiber) => {
       const { cost = 1, key = "", onExceeded } = options

@@ -1,8 +1,8 @@
 /**
  * What a body consists of, as it was read: as text or as bytes, whichever the client was asked for first.
  */
-import type { Headers, HttpClientResponse } from "@effect/platform"
-import { Deferred, Effect, type Exit, FiberId } from "effect"
+import { type Headers, type HttpClientResponse, HttpIncomingMessage } from "@effect/platform"
+import { type Chunk, Deferred, Effect, type Exit, FiberId, Option } from "effect"
 
 /** A whole body. */
 export interface Content {
@@ -20,7 +20,7 @@ export const ofBytes = (bytes: Uint8Array): Content => ({
 export const ofText = (text: string): Content => ({ text: () => text, bytes: () => new TextEncoder().encode(text) })
 
 /** The content of parts that came one after the other. */
-export const ofParts = (parts: ReadonlyArray<Uint8Array>): Content => {
+const ofParts = (parts: ReadonlyArray<Uint8Array>): Content => {
   const whole = new Uint8Array(parts.reduce((length, part) => length + part.length, 0))
   let at = 0
   for (const part of parts) {
@@ -29,6 +29,30 @@ export const ofParts = (parts: ReadonlyArray<Uint8Array>): Content => {
   }
   return ofBytes(whole)
 }
+
+/** Gives the next chunk, or no error at the end. */
+export type Pull<E> = Effect.Effect<Chunk.Chunk<Uint8Array>, Option.Option<E>>
+
+/** All that is pulled, if it is no more than the fiber's `MaxBodySize`. */
+export const collected = <E>(pull: Pull<E>, tooLarge: (mostBytes: number | bigint) => E): Effect.Effect<Content, E> =>
+  Effect.gen(function* () {
+    const most = Option.getOrElse(yield* HttpIncomingMessage.MaxBodySize, () => Infinity)
+    const next = Effect.catchAll(
+      Effect.asSome(pull),
+      Option.match({ onNone: () => Effect.succeedNone, onSome: (error: E) => Effect.fail(error) })
+    )
+    const parts: Array<Uint8Array> = []
+    let length = 0
+    for (;;) {
+      const chunk = yield* next
+      if (Option.isNone(chunk)) return ofParts(parts)
+      for (const part of chunk.value) {
+        parts.push(part)
+        length += part.length
+      }
+      if (length > most) return yield* Effect.fail(tooLarge(most))
+    }
+  })
 
 /** How long a body is by the headers; Infinity where they do not say. In bytes. */
 export const announcedBytes = (

@@ -37,6 +37,29 @@ export class Cut {
     )
   }
 
+  /** Waits for a promise, for which no fiber is needed: nobody hears of it any more once it was cut. */
+  untilPromised<A, E>(
+    promised: () => Promise<A>,
+    failure: (why: BodyCutOff) => E,
+    caught: (cause: unknown) => E
+  ): Effect.Effect<A, E> {
+    return Effect.async<A, E>((resume) => {
+      const told = (exit: Exit.Exit<A, E>): void => {
+        this.tell = nobody
+        resume(exit)
+      }
+      this.tell = (why) => told(Exit.fail(failure(why)))
+      if (this.why !== undefined) return this.tell(this.why)
+      const failed = (cause: unknown): void =>
+        told(Exit.fail(this.why === undefined ? caught(cause) : failure(this.why)))
+      try {
+        promised().then((value) => told(Exit.succeed(value)), failed)
+      } catch (cause) {
+        failed(cause)
+      }
+    })
+  }
+
   /** What was read, or that it was cut. */
   private either<A, E>(
     reading: Fiber.RuntimeFiber<Exit.Exit<A, E>>,

@@ -11,12 +11,13 @@
  * read waits for that. If the first of several readers is interrupted the body ends, and the others fail with `BodyCutOff`.
  * Only what was read as a stream cannot be read again.
  */
-import { type Headers, type HttpClientError, type HttpClientResponse, HttpIncomingMessage } from "@effect/platform"
+import type { Headers, HttpClientError, HttpClientResponse } from "@effect/platform"
 import { type Chunk, Effect, Exit, Inspectable, Option, type Scope, Stream } from "effect"
 import { BodyCutOff } from "./BodyCutOff.js"
 import * as Content from "./Content.js"
 import { Cut } from "./Cut.js"
 import { type AnyFiber, nowMillis, type OpenBodies, type Watched } from "./OpenBodies.js"
+import { looking, type Source, sourceOf } from "./Source.js"
 import { unheard } from "./Unheard.js"
 
 /** What a body may hold to be read into memory for nobody, or drained for the sake of its connection. In bytes. */
@@ -40,8 +41,8 @@ export interface Holdings {
 /** Reads something of a body. */
 export type Read<A> = Effect.Effect<A, HttpClientError.ResponseError>
 
-/** Gives the next chunk, or no error at the end. */
-type Pull = Effect.Effect<Chunk.Chunk<Uint8Array>, Option.Option<HttpClientError.ResponseError>>
+/** Reads the whole of a source. */
+export type Promised = (source: Source) => Promise<Content.Content>
 
 /** Mutable: each change is one synchronous step. */
 export abstract class HeldBody extends Inspectable.Class implements Watched {
@@ -115,7 +116,7 @@ export abstract class HeldBody extends Inspectable.Class implements Watched {
       this.silentMillis = silentMillis
       this.dueMillis = Math.min(silentMillis, this.holds.deadlineMillis)
     }
-    return Effect.asVoid(Effect.forkDaemon(Effect.exit(this.readWhole(() => this.collected, since))))
+    return Effect.asVoid(Effect.forkDaemon(Effect.exit(this.readWhole(() => this.cuttable(this.collected), since))))
   }
 
   /** Ends the body with its client. */
@@ -157,6 +158,7 @@ export abstract class HeldBody extends Inspectable.Class implements Watched {
     })
   }
 
+  private readonly failedOf = (cause: unknown): HttpClientError.ResponseError => this.failed(cause)
   private readonly failedFor = (why: BodyCutOff): HttpClientError.ResponseError => this.failed(why, why.message)
 
   private get wasCutOff(): HttpClientError.ResponseError | undefined {
@@ -170,14 +172,25 @@ export abstract class HeldBody extends Inspectable.Class implements Watched {
     )
   }
 
-  /** Reads with the client's own `quick`, where that is as good, else in chunks. */
-  protected read(quick: () => Read<Content.Content>): Read<Content.Content> {
-    return this.readWhole(() => (this.announced <= smallBytes ? quick() : this.collected))
+  /** Reads as the client does, from its source or else by its own `quick`, where that is as good; else in chunks. */
+  protected read(promised: Promised, quick: () => Read<Content.Content>): Read<Content.Content> {
+    return this.readWhole(() => {
+      if (this.announced > smallBytes) return this.cuttable(this.collected)
+      const source = sourceOf(this.original)
+      return source === undefined
+        ? this.cuttable(looking(this.original, quick))
+        : this.early.untilPromised(() => promised(source), this.failedFor, this.failedOf)
+    })
   }
 
   /** The whole body, read in chunks. */
   private get content(): Read<Content.Content> {
-    return this.readWhole(() => this.collected)
+    return this.readWhole(() => this.cuttable(this.collected))
+  }
+
+  /** A reading that ends with the cut. */
+  private cuttable<A, R>(self: Effect.Effect<A, HttpClientError.ResponseError, R>): typeof self {
+    return this.early.until(self, this.failedFor)
   }
 
   /** Reads the body into memory, once; `since` says from when its silence counts, if not from now on. */
@@ -193,7 +206,7 @@ export abstract class HeldBody extends Inspectable.Class implements Watched {
         const whole = new Content.Reading<HttpClientError.ResponseError>()
         this.whole = whole
         since(nowMillis(fiber))
-        return Effect.matchCauseEffect(restore(this.early.until(Effect.suspend(read), this.failedFor)), {
+        return Effect.matchCauseEffect(restore(read()), {
           onSuccess: (content) => {
             this.end()
             return whole.ended(Exit.succeed(content))
@@ -215,33 +228,12 @@ export abstract class HeldBody extends Inspectable.Class implements Watched {
   }
 
   private get collected(): Read<Content.Content> {
-    return Effect.scoped(
-      Effect.gen(this, function* () {
-        const most = Option.getOrElse(yield* HttpIncomingMessage.MaxBodySize, () => Infinity)
-        const pull = Effect.catchAll(
-          Effect.asSome(yield* this.pull),
-          Option.match({
-            onNone: () => Effect.succeedNone,
-            onSome: (error: HttpClientError.ResponseError) => Effect.fail(error)
-          })
-        )
-        const parts: Array<Uint8Array> = []
-        let length = 0
-        for (;;) {
-          const next = yield* pull
-          if (Option.isNone(next)) return Content.ofParts(parts)
-          for (const part of next.value) {
-            parts.push(part)
-            length += part.length
-          }
-          if (length > most) return yield* this.failed(undefined, `the body is larger than ${most} bytes`)
-        }
-      })
-    )
+    const tooLarge = (most: number | bigint) => this.failed(undefined, `the body is larger than ${most} bytes`)
+    return Effect.scoped(Effect.flatMap(this.pull, (pull) => Content.collected(pull, tooLarge)))
   }
 
   /** Pulls each chunk, waiting no longer than a silence may last. */
-  private get pull(): Effect.Effect<Pull, never, Scope.Scope> {
+  private get pull(): Effect.Effect<Content.Pull<HttpClientError.ResponseError>, never, Scope.Scope> {
     return Effect.map(Stream.toPull(this.original.stream), (pull) => {
       const chunk = pull.pipe(
         Effect.tap(() => this.busy()),
