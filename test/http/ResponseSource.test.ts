@@ -76,7 +76,7 @@ describe("the body of a response of the platform's own kind", () => {
   it.scoped("ends when it is silent, with its client, and with its reader, and what comes late is nobody's", () =>
     Effect.gen(function* () {
       yield* known
-      let release = (_: string) => {}
+      let release: (text: string) => void = () => {}
       const late = () => web(() => new Promise((resolve) => (release = resolve)))
       const client = yield* answering(noting, late)
       const silent = yield* Effect.fork(Effect.flip(read(client)))

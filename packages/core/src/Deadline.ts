@@ -167,15 +167,18 @@ export const protect: {
     )
 )
 
-/** What is left of the budget in force; none where there is no budget. */
-export const remaining: Effect.Effect<Option.Option<Duration.Duration>> = Effect.withFiberRuntime((fiber) => {
+/** What is left of the budget in force in a fiber; none where there is no budget. */
+export const remainingIn = (fiber: AnyFiber): Option.Option<Duration.Duration> => {
   const deadline = inForce(fiber)
-  return Effect.succeed(
-    deadline === undefined
-      ? Option.none()
-      : Option.some(Duration.millis(Machine.remainingMillis(deadline, nowMillis(fiber))))
-  )
-})
+  return deadline === undefined
+    ? Option.none()
+    : Option.some(Duration.millis(Machine.remainingMillis(deadline, nowMillis(fiber))))
+}
+
+/** What is left of the budget in force; none where there is no budget. */
+export const remaining: Effect.Effect<Option.Option<Duration.Duration>> = Effect.withFiberRuntime((fiber) =>
+  Effect.succeed(remainingIn(fiber))
+)
 
 /**
  * Runs the effect outside any budget. For what outlives its caller: fire and forget, a refresh shared by several callers,

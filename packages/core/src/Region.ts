@@ -56,7 +56,29 @@ export const inRegion = <A, E, R>(step: Step<A, E, R>, restore: Restore): Effect
 
 /**
  * A region, of which the first step is told in the synchronous step in which it is entered, unless that gives a refusal:
- * which needs no region.
+ * which needs no region. For policies that are written by hand: what is taken at the beginning is given back at the end,
+ * and what the work has ended with is in good hands, whenever the caller is interrupted.
+ *
+ * @example
+ * ```ts
+ * import { Region } from "@effect-resilience/core"
+ * import { Effect } from "effect"
+ *
+ * let free = 1
+ * const oneAtATime = <A, E, R>(work: Effect.Effect<A, E, R>): Effect.Effect<A, E | "busy", R> =>
+ *   Region.region<A, E | "busy", R>(
+ *     () => {
+ *       free--
+ *       return Region.outside(work, (exit) => {
+ *         free++
+ *         return exit
+ *       })
+ *     },
+ *     () => (free === 0 ? Effect.fail("busy") : undefined)
+ *   )
+ * Effect.runPromise(Effect.flip(oneAtATime(oneAtATime(Effect.void)))).then((said) => console.log(said, free))
+ * // busy 1
+ * ```
  */
 export const region = <A, E, R>(
   first: (fiber: AnyFiber, restore: Restore) => Step<A, E, R>,

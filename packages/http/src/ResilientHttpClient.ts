@@ -18,7 +18,7 @@
  * for each attempt: `beforeAttempt` is for that. `HttpClient.withScope` inside ends a body with its scope, too, and not
  * what is held for it.
  */
-import { InvalidOptions, Keyed, type Outcome, Policy } from "@effect-resilience/core"
+import { InvalidOptions, Keyed, type Outcome, Policy, Region } from "@effect-resilience/core"
 import { HttpClient, type HttpClientError, type HttpClientRequest, type HttpClientResponse } from "@effect/platform"
 import { Context, Duration, Effect, Layer, Option, type Scope } from "effect"
 import { dual } from "effect/Function"
@@ -148,7 +148,7 @@ const through = <E, R, E2>(
       criticalityHeader
     }
     const call = (request: HttpClientRequest.HttpClientRequest) =>
-      Effect.withFiberRuntime<HttpClientResponse.HttpClientResponse, E | E2, R>((fiber) => {
+      Region.region<HttpClientResponse.HttpClientResponse, E | E2, R>((fiber) => {
         const overrides = Context.get(fiber.currentContext, CurrentOverrides)
         const { repeatable } = overrides
         const statuses =
@@ -162,7 +162,7 @@ const through = <E, R, E2>(
           holdUntil: overrides.holdUntil ?? options.holdUntil ?? "body",
           hear: undefined
         }
-        return new Exchange(way, terms).under(under(terms, overrides))
+        return new Exchange(way, terms).under(fiber, under(terms, overrides))
       })
     return HttpClient.makeWith<E, R, E | E2, R>(Effect.flatMap(following(call, maxRedirects)), preprocess)
   })

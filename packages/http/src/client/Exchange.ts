@@ -4,7 +4,7 @@
  * Each attempt sends the same request. The response of one that is repeated is discarded before the next is sent, so that
  * a call never has more than one connection. Mutable, and nobody has it but the one call.
  */
-import { Deadline, Outcome, Policy, Timeout } from "@effect-resilience/core"
+import { Deadline, Outcome, Policy, Region, Timeout } from "@effect-resilience/core"
 import {
   type Headers,
   type HttpClient,
@@ -85,10 +85,11 @@ export const statusOf = (exit: Exit.Exit<unknown, unknown>): string | undefined 
 /** How an attempt begins. */
 interface Start {
   readonly fiber: AnyFiber
-  readonly restore: <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+  readonly restore: Region.Restore
   readonly hold: Policy.Hold
   readonly beganMillis: number
-  readonly remaining: Option.Option<Duration.Duration>
+  /** When the budget of the call ends; Infinity if it has none. */
+  readonly deadlineMillis: number
 }
 
 /** What was sent, when, and what ends its connection. */
@@ -135,27 +136,23 @@ export class Exchange<E, R> {
     private readonly terms: Terms
   ) {}
 
-  /** Makes the call under policies. */
-  under<E2>(policies: Policy.Policy<E2>["protect"]): Effect.Effect<HttpClientResponse.HttpClientResponse, E | E2, R> {
-    return Effect.uninterruptibleMask((restore) =>
-      Effect.matchCauseEffect(restore(Policy.protectHolding<HeldResponse, E, R, E2>(policies, this.attempt)), {
-        onSuccess: (response) => this.answer(response),
-        onFailure: (cause) => {
-          this.hasEnded = true
-          return Effect.zipRight(this.latest?.onClose ?? Effect.void, Effect.failCause(cause))
-        }
-      })
-    )
+  /** Makes the call under policies, for a fiber that is about to enter a region. */
+  under<E2>(
+    fiber: AnyFiber,
+    policies: Policy.Policy<E2>["protect"]
+  ): Region.Outside<HttpClientResponse.HttpClientResponse, E | E2, R> {
+    return Region.outside(Policy.protectHolding<HeldResponse, E, R, E2>(policies, this.attempt), (exit) => {
+      this.hasEnded = true
+      if (exit._tag === "Success") return this.answer(fiber, exit.value)
+      return this.latest === undefined ? exit : Effect.zipRight(this.latest.onClose, exit)
+    })
   }
 
-  private answer(response: HeldResponse): Effect.Effect<HttpClientResponse.HttpClientResponse> {
-    this.hasEnded = true
+  private answer(fiber: AnyFiber, response: HeldResponse): Effect.Effect<HttpClientResponse.HttpClientResponse> {
     this.latest = undefined
     if (this.terms.holdUntil === "headers") return Exit.succeed(response.original)
-    return Effect.withFiberRuntime<HttpClientResponse.HttpClientResponse>((fiber) => {
-      const watching = response.watched(fiber)
-      return watching === undefined ? Exit.succeed(response) : Effect.as(watching, response)
-    })
+    const watching = response.watched(fiber)
+    return watching === undefined ? Exit.succeed(response) : Effect.as(watching, response)
   }
 
   /** The limit of one attempt. */
@@ -163,52 +160,67 @@ export class Exchange<E, R> {
     return Option.match(this.terms.timeout, { onNone: () => Infinity, onSome: Duration.toMillis })
   }
 
-  private readonly attempt = (hold: Policy.Hold): Effect.Effect<HeldResponse, E, R> =>
-    Effect.uninterruptibleMask((restore) =>
-      Effect.withFiberRuntime<HeldResponse, E, R>((fiber) => {
-        const beganMillis = nowMillis(fiber)
-        const sent = Effect.flatMap(Deadline.remaining, (remaining) =>
-          this.send({ fiber, restore, hold, beganMillis, remaining })
-        )
-        const { latest } = this
-        // It stays the latest meanwhile: of a call that is interrupted before this has begun, `under` closes it.
-        const discarded = latest?.discardedWithin(this.limitMillis * drainedPart)
-        return discarded === undefined ? sent : Effect.zipRight(restore(discarded), sent)
-      })
-    )
-
-  private send(start: Start): Effect.Effect<HeldResponse, E, R> {
-    const { terms, way } = this
-    const resendCount = this.made++
-    // A request of its own for each attempt: clients know the connection of a scoped one by it.
-    const own = HttpClientRequest.setMethod(terms.request, terms.request.method)
-    const attempt = { resendCount, timeout: terms.timeout, remaining: start.remaining }
-    const request = way.beforeAttempt?.(own, attempt) ?? own
-    const classed = way.criticalityHeader?.(start.fiber, request) ?? request
-    if (way.deadlineHeader === undefined) return this.sendAs(start, classed, resendCount)
-    const leftMillis = this.limitMillis - (nowMillis(start.fiber) - start.beganMillis)
-    return Effect.flatMap(way.deadlineHeader(classed, leftMillis), (told) => this.sendAs(start, told, resendCount))
-  }
-
-  private sendAs(
-    start: Start,
-    request: HttpClientRequest.HttpClientRequest,
-    resendCount: number
-  ): Effect.Effect<HeldResponse, E, R> {
-    const { terms, way } = this
-    const { end, response } =
-      terms.holdUntil === "headers" ? { response: way.client.execute(request), end: Effect.void } : way.connect(request)
-    const sent: Sent = { request, atMillis: nowMillis(start.fiber), end }
-    const counted =
-      resendCount === 0 ? response : Effect.annotateSpans(response, "http.request.resend_count", resendCount)
-    return Effect.matchCauseEffect(start.restore(counted), {
-      onSuccess: (answer) => this.received(start, answer, sent),
-      onFailure: (cause) => this.failed(start, cause, sent)
+  /** One attempt, after what the attempt before has got was discarded. */
+  private readonly attempt = (hold: Policy.Hold): Effect.Effect<HeldResponse, E, R> => {
+    const { latest } = this
+    if (latest === undefined) return this.sending(hold)
+    return Effect.withFiberRuntime((fiber) => {
+      const beganMillis = nowMillis(fiber)
+      // It stays the latest meanwhile: of a call that is interrupted before this has ended, `under` closes it.
+      return Effect.zipRight(
+        latest.discardedWithin(this.limitMillis * drainedPart),
+        Effect.suspend(() => this.sending(hold, beganMillis))
+      )
     })
   }
 
+  private sending(hold: Policy.Hold, began?: number): Effect.Effect<HeldResponse, E, R> {
+    return Region.region<HeldResponse, E, R>((fiber, restore) => {
+      const deadlineMillis = Deadline.inForce(fiber)?.dueMillis ?? Infinity
+      const beganMillis = began ?? nowMillis(fiber)
+      const start = { fiber, restore, hold, beganMillis, deadlineMillis }
+      let sent: Sent = { request: this.terms.request, atMillis: beganMillis, end: Effect.void }
+      const response = this.send(start, (what) => {
+        sent = what
+      })
+      return Region.outside(response, (exit) =>
+        exit._tag === "Success" ? this.received(start, exit.value, sent) : this.failed(start, exit.cause, sent)
+      )
+    })
+  }
+
+  /** Sends the request of an attempt, and tells as what. */
+  private send(start: Start, tell: (sent: Sent) => void): Effect.Effect<HttpClientResponse.HttpClientResponse, E, R> {
+    const { terms, way } = this
+    const { fiber } = start
+    const resendCount = this.made++
+    // A request of its own for each attempt: clients know the connection of a scoped one by it.
+    const own = HttpClientRequest.setMethod(terms.request, terms.request.method)
+    const attempt = () => ({ resendCount, timeout: terms.timeout, remaining: Deadline.remainingIn(fiber) })
+    const request = way.beforeAttempt?.(own, attempt()) ?? own
+    const classed = way.criticalityHeader?.(fiber, request) ?? request
+    if (way.deadlineHeader === undefined) return this.sendAs(start, classed, resendCount, tell)
+    const leftMillis = this.limitMillis - (nowMillis(fiber) - start.beganMillis)
+    return Effect.flatMap(way.deadlineHeader(classed, leftMillis), (told) =>
+      this.sendAs(start, told, resendCount, tell)
+    )
+  }
+
+  private sendAs(
+    { fiber }: Start,
+    request: HttpClientRequest.HttpClientRequest,
+    resendCount: number,
+    tell: (sent: Sent) => void
+  ): Effect.Effect<HttpClientResponse.HttpClientResponse, E, R> {
+    const { terms, way } = this
+    const { end, response } =
+      terms.holdUntil === "headers" ? { response: way.client.execute(request), end: Effect.void } : way.connect(request)
+    tell({ request, atMillis: nowMillis(fiber), end })
+    return resendCount === 0 ? response : Effect.annotateSpans(response, "http.request.resend_count", resendCount)
+  }
+
   private received(
-    { fiber, hold, remaining, restore }: Start,
+    { deadlineMillis, fiber, hold, restore }: Start,
     response: HttpClientResponse.HttpClientResponse,
     sent: Sent
   ): Effect.Effect<HeldResponse> {
@@ -221,10 +233,6 @@ export class Exchange<E, R> {
       this.rules(fiber, sent, response.status)
     )
     const { bodies, idleMillis } = way
-    const deadlineMillis = Option.match(remaining, {
-      onNone: () => Infinity,
-      onSome: (left) => sent.atMillis + Duration.toMillis(left)
-    })
     const untilHeaders = terms.holdUntil === "headers"
     const abort = untilHeaders ? abandoned(response) : ended(sent, response)
     const letGo = untilHeaders ? nothing : hold()

@@ -11,8 +11,9 @@
  * read waits for that. If the first of several readers is interrupted the body ends, and the others fail with `BodyCutOff`.
  * Only what was read as a stream cannot be read again.
  */
+import { Region } from "@effect-resilience/core"
 import type { Headers, HttpClientError, HttpClientResponse } from "@effect/platform"
-import { type Chunk, Effect, Exit, Inspectable, Option, type Scope, Stream } from "effect"
+import { type Cause, type Chunk, Effect, Exit, Inspectable, Option, type Scope, Stream } from "effect"
 import { BodyCutOff } from "./BodyCutOff.js"
 import * as Content from "./Content.js"
 import { Cut } from "./Cut.js"
@@ -198,34 +199,36 @@ export abstract class HeldBody extends Inspectable.Class implements Watched {
     read: () => Read<Content.Content>,
     since: (now: number) => void = (now) => this.waiting(now)
   ): Read<Content.Content> {
-    return Effect.uninterruptibleMask((restore) =>
-      Effect.withFiberRuntime<Content.Content, HttpClientError.ResponseError>((fiber) => {
-        if (this.whole !== undefined) return restore(this.whole.content)
-        const { refusal } = this
-        if (refusal !== undefined) return Exit.fail(refusal)
+    const { failedWith } = this
+    return Region.region<Content.Content, HttpClientError.ResponseError, never>(
+      (fiber) => {
         const whole = new Content.Reading<HttpClientError.ResponseError>()
         this.whole = whole
         since(nowMillis(fiber))
-        return Effect.matchCauseEffect(restore(read()), {
-          onSuccess: (content) => {
-            this.end()
-            return whole.ended(Exit.succeed(content))
-          },
-          onFailure: (cause) =>
-            Effect.zipRight(
-              this.cut("discarded"),
-              Effect.suspend(() => {
-                const exit = Exit.failCause(cause)
-                // That its reader was interrupted is nothing to others.
-                const told = Exit.isInterrupted(exit) ? this.wasCutOff : undefined
-                whole.ended(told ? Exit.fail(told) : exit)
-                return exit
-              })
-            )
+        return Region.outside(read(), (exit) => {
+          if (exit._tag === "Failure") return failedWith(whole, exit.cause)
+          this.end()
+          return whole.ended(exit)
         })
-      })
+      },
+      () => this.whole?.content ?? (this.refusal && Exit.fail(this.refusal))
     )
   }
+
+  private readonly failedWith = (
+    whole: Content.Reading<HttpClientError.ResponseError>,
+    cause: Cause.Cause<HttpClientError.ResponseError>
+  ): Read<never> =>
+    Effect.zipRight(
+      this.cut("discarded"),
+      Effect.suspend(() => {
+        const exit = Exit.failCause(cause)
+        // That its reader was interrupted is nothing to others.
+        const told = Exit.isInterrupted(exit) ? this.wasCutOff : undefined
+        whole.ended(told ? Exit.fail(told) : exit)
+        return exit
+      })
+    )
 
   private get collected(): Read<Content.Content> {
     const tooLarge = (most: number | bigint) => this.failed(undefined, `the body is larger than ${most} bytes`)
