@@ -15,5 +15,6 @@ export const questions: ReadonlyMap<number, () => Promise<Question>> = new Map([
   [11, async () => (await import("./questions/11-five-policies-deadline.js")).question],
   [12, async () => (await import("./questions/12-http-client.js")).question],
   [13, async () => (await import("./questions/13-rate-limiter.js")).question],
-  [14, async () => (await import("./questions/14-stuck-subscriber.js")).question]
+  [14, async () => (await import("./questions/14-stuck-subscriber.js")).question],
+  [15, async () => (await import("./questions/15-http-clients.js")).question]
 ])
