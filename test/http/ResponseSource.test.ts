@@ -1,8 +1,8 @@
 /** Bodies that are read from where a client's response has them, and those that are not. */
 import { ResilientHttpClient } from "@effect-resilience/http"
-import { HttpClient, HttpClientResponse } from "@effect/platform"
+import { FileSystem, Headers, HttpClient, HttpClientResponse, HttpIncomingMessage } from "@effect/platform"
 import { describe, expect, it } from "@effect/vitest"
-import { Effect, Fiber, Inspectable, TestClock } from "effect"
+import { Effect, Fiber, Inspectable, Option, TestClock } from "effect"
 import { turns } from "../support/Turns.js"
 
 const at = "http://a.example/x"
@@ -30,7 +30,7 @@ const answering = (respond: Respond, made: () => Response = () => web()) =>
   ResilientHttpClient.protect(
     HttpClient.make((request) => Effect.succeed(respond(HttpClientResponse.fromWeb(request, made())))),
     "a",
-    { bodyIdle: "5 seconds" }
+    { bodyIdle: "5 seconds", deadline: "1 minute" }
   )
 
 const read = (client: HttpClient.HttpClient.With<unknown>) => Effect.flatMap(client.get(at), ({ text }) => text)
@@ -115,6 +115,90 @@ describe("the body of a response of the platform's own kind", () => {
         const error = yield* Effect.flip(Effect.flatMap((yield* answering(noting, made)).get(at), ({ text }) => text))
         expect(error).toMatchObject({ _tag: "ResponseError", reason: "Decode", cause: new Error(cause) })
       }
+    })
+  )
+})
+
+/** A body of unknown length that comes as it is sent. */
+const sending = () => {
+  const returned: Array<string> = []
+  let tell: (next: IteratorResult<unknown>) => void = () => {}
+  const iterator: AsyncIterator<unknown> = {
+    next: () => new Promise((resolve) => (tell = resolve)),
+    return: async () => {
+      returned.push("returned")
+      return { done: true, value: undefined }
+    }
+  }
+  const of = { [Symbol.asyncIterator]: () => iterator }
+  const made = () => Object.defineProperty(new Response(""), "body", { value: of })
+  const send = (value: unknown) =>
+    Effect.zipRight(
+      Effect.sync(() => tell({ done: false, value })),
+      turns
+    )
+  const end = Effect.zipRight(
+    Effect.sync(() => tell({ done: true, value: undefined })),
+    turns
+  )
+  return { made, send, end, returned }
+}
+
+const bytes = (text: string) => new TextEncoder().encode(text)
+
+/** Nobody knows how long it is. */
+const unlimited: Respond = (response) =>
+  Object.defineProperty(response, "headers", { value: Headers.fromInput({ "content-type": "text/plain" }) })
+
+describe("the chunks of a body of unknown length", () => {
+  it.scoped("are read as they come, each of which ends the silence", () =>
+    Effect.gen(function* () {
+      yield* known
+      const { end, made, send } = sending()
+      const reader = yield* Effect.fork(read(yield* answering(unlimited, made)))
+      yield* turns
+      for (const part of ["a", "b", "\u00e9"]) {
+        yield* send(bytes(part))
+        yield* TestClock.adjust("4 seconds")
+      }
+      yield* end
+      expect(yield* Fiber.join(reader)).toBe("ab\u00e9")
+    })
+  )
+
+  it.scoped("end with the silence, and what comes after it is not kept", () =>
+    Effect.gen(function* () {
+      yield* known
+      const { made, returned, send } = sending()
+      const reader = yield* Effect.fork(Effect.flip(read(yield* answering(unlimited, made))))
+      yield* turns
+      yield* send(bytes("a"))
+      yield* TestClock.adjust("4999 millis")
+      expect([reader.unsafePoll(), returned]).toEqual([null, []])
+      yield* TestClock.adjust("1 millis")
+      expect(`${yield* Fiber.join(reader)}`).toContain("The body was cut off (silent)")
+      yield* send(bytes("b"))
+      expect(returned).toEqual(["returned"])
+    })
+  )
+
+  it.scoped("are no more than may be read, and bytes", () =>
+    Effect.gen(function* () {
+      yield* known
+      const told = (chunk: unknown) =>
+        Effect.gen(function* () {
+          const { made, returned, send } = sending()
+          const client = yield* answering(unlimited, made)
+          const small = HttpIncomingMessage.withMaxBodySize(Effect.flip(read(client)), Option.some(FileSystem.Size(3)))
+          const reader = yield* Effect.fork(small)
+          yield* turns
+          yield* send(bytes("abc"))
+          yield* send(chunk)
+          return [`${yield* Fiber.join(reader)}`, returned]
+        })
+      const large = "the body is larger than 3 bytes"
+      expect(yield* told(bytes("d"))).toEqual([expect.stringContaining(large), ["returned"]])
+      expect(yield* told("d")).toEqual([expect.stringContaining("Decode"), ["returned"]])
     })
   )
 })

@@ -30,27 +30,69 @@ const ofParts = (parts: ReadonlyArray<Uint8Array>): Content => {
   return ofBytes(whole)
 }
 
+/** The body holds more than may be read. */
+export class TooLarge extends Error {
+  constructor(mostBytes: number | bigint) {
+    super(`the body is larger than ${mostBytes} bytes`)
+  }
+}
+
+/** The parts of a body as they come, of so many bytes at most. Mutable, and nobody has it but the one reading. */
+class Parts {
+  private readonly parts: Array<Uint8Array> = []
+  private length = 0
+
+  constructor(private readonly mostBytes: number | bigint) {}
+
+  /** Takes one more, and says whether that is too much. */
+  add(part: Uint8Array): boolean {
+    this.parts.push(part)
+    this.length += part.length
+    return this.length > this.mostBytes
+  }
+
+  get content(): Content {
+    return ofParts(this.parts)
+  }
+}
+
+/** How much the fiber reads of a body. In bytes. */
+export const mostBytes: Effect.Effect<number | bigint> = Effect.map(
+  HttpIncomingMessage.MaxBodySize,
+  Option.getOrElse(() => Infinity)
+)
+
+/** All chunks, as long as `goOn` says so of each that has come. */
+export const gathered = async (
+  chunks: AsyncIterable<unknown>,
+  most: number | bigint,
+  goOn: () => boolean
+): Promise<Content> => {
+  const parts = new Parts(most)
+  for await (const chunk of chunks) {
+    if (!(chunk instanceof Uint8Array)) throw new TypeError("a body must consist of bytes")
+    if (parts.add(chunk)) throw new TooLarge(most)
+    if (!goOn()) break
+  }
+  return parts.content
+}
+
 /** Gives the next chunk, or no error at the end. */
 export type Pull<E> = Effect.Effect<Chunk.Chunk<Uint8Array>, Option.Option<E>>
 
-/** All that is pulled, if it is no more than the fiber's `MaxBodySize`. */
-export const collected = <E>(pull: Pull<E>, tooLarge: (mostBytes: number | bigint) => E): Effect.Effect<Content, E> =>
+/** All that is pulled. */
+export const collected = <E>(pull: Pull<E>, failed: (cause: TooLarge) => E): Effect.Effect<Content, E> =>
   Effect.gen(function* () {
-    const most = Option.getOrElse(yield* HttpIncomingMessage.MaxBodySize, () => Infinity)
+    const most = yield* mostBytes
     const next = Effect.catchAll(
       Effect.asSome(pull),
       Option.match({ onNone: () => Effect.succeedNone, onSome: (error: E) => Effect.fail(error) })
     )
-    const parts: Array<Uint8Array> = []
-    let length = 0
+    const parts = new Parts(most)
     for (;;) {
       const chunk = yield* next
-      if (Option.isNone(chunk)) return ofParts(parts)
-      for (const part of chunk.value) {
-        parts.push(part)
-        length += part.length
-      }
-      if (length > most) return yield* Effect.fail(tooLarge(most))
+      if (Option.isNone(chunk)) return parts.content
+      for (const part of chunk.value) if (parts.add(part)) return yield* Effect.fail(failed(new TooLarge(most)))
     }
   })
 

@@ -18,7 +18,7 @@ import { BodyCutOff } from "./BodyCutOff.js"
 import * as Content from "./Content.js"
 import { Cut } from "./Cut.js"
 import { type AnyFiber, nowMillis, type OpenBodies, type Watched } from "./OpenBodies.js"
-import { looking, type Source, sourceOf } from "./Source.js"
+import { chunksOf, looking, type Source, sourceOf } from "./Source.js"
 import { unheard } from "./Unheard.js"
 
 /** What a body may hold to be read into memory for nobody, or drained for the sake of its connection. In bytes. */
@@ -117,7 +117,7 @@ export abstract class HeldBody extends Inspectable.Class implements Watched {
       this.silentMillis = silentMillis
       this.dueMillis = Math.min(silentMillis, this.holds.deadlineMillis)
     }
-    return Effect.asVoid(Effect.forkDaemon(Effect.exit(this.readWhole(() => this.cuttable(this.collected), since))))
+    return Effect.asVoid(Effect.forkDaemon(Effect.exit(this.readWhole(() => this.inChunks, since))))
   }
 
   /** Ends the body with its client. */
@@ -159,7 +159,8 @@ export abstract class HeldBody extends Inspectable.Class implements Watched {
     })
   }
 
-  private readonly failedOf = (cause: unknown): HttpClientError.ResponseError => this.failed(cause)
+  private readonly failedOf = (cause: unknown): HttpClientError.ResponseError =>
+    cause instanceof Content.TooLarge ? this.failed(undefined, cause.message) : this.failed(cause)
   private readonly failedFor = (why: BodyCutOff): HttpClientError.ResponseError => this.failed(why, why.message)
 
   private get wasCutOff(): HttpClientError.ResponseError | undefined {
@@ -176,7 +177,7 @@ export abstract class HeldBody extends Inspectable.Class implements Watched {
   /** Reads as the client does, from its source or else by its own `quick`, where that is as good; else in chunks. */
   protected read(promised: Promised, quick: () => Read<Content.Content>): Read<Content.Content> {
     return this.readWhole(() => {
-      if (this.announced > smallBytes) return this.cuttable(this.collected)
+      if (this.announced > smallBytes) return this.inChunks
       const source = sourceOf(this.original)
       return source === undefined
         ? this.cuttable(looking(this.original, quick))
@@ -186,7 +187,7 @@ export abstract class HeldBody extends Inspectable.Class implements Watched {
 
   /** The whole body, read in chunks. */
   private get content(): Read<Content.Content> {
-    return this.readWhole(() => this.cuttable(this.collected))
+    return this.readWhole(() => this.inChunks)
   }
 
   /** A reading that ends with the cut. */
@@ -230,9 +231,23 @@ export abstract class HeldBody extends Inspectable.Class implements Watched {
       })
     )
 
+  /** Reads from the chunks of the source, or else from the client's stream, and sees that they come. */
+  private get inChunks(): Read<Content.Content> {
+    const chunks = chunksOf(this.original)
+    if (chunks === undefined) return this.cuttable(looking(this.original, () => this.collected))
+    return Effect.withFiberRuntime((fiber) => {
+      const goOn = (): boolean => {
+        if (!this.hasEnded) this.waiting(nowMillis(fiber))
+        return !this.hasEnded
+      }
+      return Effect.flatMap(Content.mostBytes, (most) =>
+        this.early.untilPromised(() => Content.gathered(chunks, most, goOn), this.failedFor, this.failedOf)
+      )
+    })
+  }
+
   private get collected(): Read<Content.Content> {
-    const tooLarge = (most: number | bigint) => this.failed(undefined, `the body is larger than ${most} bytes`)
-    return Effect.scoped(Effect.flatMap(this.pull, (pull) => Content.collected(pull, tooLarge)))
+    return Effect.scoped(Effect.flatMap(this.pull, (pull) => Content.collected(pull, this.failedOf)))
   }
 
   /** Pulls each chunk, waiting no longer than a silence may last. */

@@ -54,6 +54,16 @@ export const sourceOf = (response: Readable): Source | undefined => {
   return isUnread(source) ? source : undefined
 }
 
+const isAsyncIterable = (u: unknown): u is AsyncIterable<unknown> =>
+  Predicate.isObject(u) && Symbol.asyncIterator in u && Predicate.isFunction(u[Symbol.asyncIterator])
+
+/** The chunks of a response as they come, if it is one of a kind that is known. */
+export const chunksOf = (response: Readable): AsyncIterable<unknown> | undefined => {
+  const source = sourceOf(response)
+  const body = source === undefined || isAsyncIterable(source) ? source : member(source, "body")
+  return isAsyncIterable(body) ? body : undefined
+}
+
 /** A source that counts what it was asked for. */
 class MadeUp implements Source {
   asked = 0
