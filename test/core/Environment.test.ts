@@ -20,6 +20,7 @@ const openedBy = (policy: Policy.Standard, failures: number) =>
   })
 
 const spans = "a duration from 1 ms to 2147483647 ms (24.8 days)"
+const unread = spans.replace("from", 'such as "2 seconds", from')
 
 describe("the environment", () => {
   it.scoped("changes nothing where it sets nothing", () =>
@@ -184,13 +185,13 @@ describe("bad values from the environment", () => {
         RESILIENCE_PAYMENT_BULKHEAD_MAX_WAIT: "none"
       })
       expect(told).toEqual([
-        `RESILIENCE_PAYMENT_DEADLINE is "soon", but must be ${spans} or "none"`,
+        `RESILIENCE_PAYMENT_DEADLINE is "soon", but must be ${unread} or "none"`,
         `RESILIENCE_PAYMENT_TIMEOUT is "-1 seconds", but must be ${spans} or "none"`,
         'RESILIENCE_PAYMENT_RETRY_MAX_RETRIES is "two", but must be a whole number from 0 to 1000000000',
         'RESILIENCE_PAYMENT_CIRCUIT_BREAKER_RATE is "50 %", but must be a number from 0 (excluded) to 1',
         'RESILIENCE_PAYMENT_BULKHEAD_MAX_CONCURRENT is "0", but must be a whole number from 1 to 1000000000',
         'RESILIENCE_PAYMENT_BULKHEAD_MAX_QUEUE is "", but must be a whole number from 0 to 1000000000',
-        `RESILIENCE_PAYMENT_BULKHEAD_MAX_WAIT is "none", but must be ${spans}`
+        `RESILIENCE_PAYMENT_BULKHEAD_MAX_WAIT is "none", but must be ${unread}`
       ])
       expect(ConfigError.isConfigError(yield* Effect.flip(policyFrom({ RESILIENCE_PAYMENT_TIMEOUT: "" })))).toBe(true)
     })

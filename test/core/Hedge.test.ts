@@ -326,6 +326,9 @@ describe("a hedge", () => {
       const exit = yield* Effect.exit(Hedge.make("search", wrong))
       const options = ["delay.quantile", "delay.minimumCalls", "delay.initial", "maxHedges", "minAttempt", "idempotent"]
       expect(failureOf(exit)).toMatchObject({ _tag: "InvalidOptions", problems: options.map((option) => ({ option })) })
+      // @ts-expect-error nor is what nobody has said it of
+      const unsaid = yield* Effect.exit(Hedge.make("search", { delay: 10 }))
+      expect(failureOf(unsaid)).toMatchObject({ problems: [{ option: "idempotent", value: "not given" }] })
       const crossed = yield* Effect.exit(
         Hedge.make("search", { ...tenth, delay: { quantile: 0.9, initial: 10, min: 10, max: 5 } })
       )

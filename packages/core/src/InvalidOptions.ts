@@ -44,9 +44,10 @@ const maxSpanMillis = 2_147_483_647
 /** A span of time in whole milliseconds, from `min` (1) to 24.8 days. */
 export const span = (option: string, value: unknown, min: number = 1): Checked<number> => {
   const millis = spanMillis(value)
-  return millis !== undefined && millis >= min && millis <= maxSpanMillis
-    ? Either.right(millis)
-    : problem(option, value, `a duration from ${min} ms to ${maxSpanMillis} ms (24.8 days)`)
+  if (millis !== undefined && millis >= min && millis <= maxSpanMillis) return Either.right(millis)
+  const isUnread = typeof value === "string" && millis === undefined && !isNegative(value)
+  const what = isUnread ? 'a duration such as "2 seconds", ' : "a duration "
+  return problem(option, value, `${what}from ${min} ms to ${maxSpanMillis} ms (24.8 days)`)
 }
 
 /** As `span`, or `"none"`, which reads as Infinity. */
@@ -112,6 +113,10 @@ export const orDie = <A>(policy: string, checked: Checked<A>): Effect.Effect<A> 
     onLeft: (problems) => Effect.die(new InvalidOptions({ policy, problems })),
     onRight: Effect.succeed
   })
+
+/** An option that must be given, and was not. */
+export const missing = (option: string, allowed: string): Checked<never> =>
+  Either.left([{ option, value: "not given", allowed }])
 
 /** A value that needs no check. */
 export const valid = <A>(value: A): Checked<A> => Either.right(value)

@@ -98,13 +98,15 @@ const budgetSettings = (budget: Options["budget"], path: string): InvalidOptions
 
 /** Options that were not written in TypeScript may lack it. */
 const said = (idempotent: unknown, option: string): InvalidOptions.Checked<true> =>
-  InvalidOptions.map(
-    InvalidOptions.kinds(
-      { [option]: idempotent ?? false },
-      { [option]: { allowed: "true", holds: (value) => value === true } }
-    ),
-    () => true
-  )
+  idempotent === undefined
+    ? InvalidOptions.missing(option, "true")
+    : InvalidOptions.map(
+        InvalidOptions.kinds(
+          { [option]: idempotent },
+          { [option]: { allowed: "true", holds: (value) => value === true } }
+        ),
+        () => true
+      )
 
 /** Checks the options; `path` names them in what is said of them. */
 export const settings = (
