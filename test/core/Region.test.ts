@@ -1,7 +1,7 @@
 /** Entering a region by the frames of the runtime is what entering it by a mask is, in fewer steps. */
 import { describe, expect, it } from "@effect/vitest"
-import { Deadline, Criticality, Timeout } from "@effect-resilience/core"
-import { Effect, Fiber, Option, Predicate, Request, RequestResolver, RuntimeFlags } from "effect"
+import { Criticality, Deadline, Region, Timeout } from "@effect-resilience/core"
+import { Effect, Either, Fiber, FiberRef, Option, Predicate, Request, RequestResolver, RuntimeFlags } from "effect"
 import { everyPolicy } from "../support/EveryPolicy.js"
 import { atEveryTurn } from "../support/EveryTurn.js"
 
@@ -91,6 +91,36 @@ for (const [kind, making] of Object.entries(everyPolicy)) {
     )
   })
 }
+
+describe("a region that may be refused", () => {
+  it.live("is refused in the step in which it would begin, wherever the runtime lets others go on", () =>
+    Effect.gen(function* () {
+      let free = 1
+      let least = 1
+      const oneAtATime = <A, E, R>(work: Effect.Effect<A, E, R>): Effect.Effect<A, E | "busy", R> =>
+        Region.region<A, E | "busy", R>(
+          () => {
+            free--
+            least = Math.min(least, free)
+            return Region.outside(work, (exit) => {
+              free++
+              return exit
+            })
+          },
+          () => (free === 0 ? Effect.fail("busy") : undefined)
+        )
+      const call = Effect.either(oneAtATime(Effect.repeatN(Effect.yieldNow(), 50)))
+      for (const caller of [Effect.interruptible, Effect.uninterruptible, byMasks]) {
+        for (let most = 10; most < 30; most++) {
+          const both = Effect.all([caller(call), caller(call)], { concurrency: "unbounded" })
+          const ended = yield* Effect.locally(both, FiberRef.currentMaxOpsBeforeYield, most)
+          expect(ended.filter(Either.isRight).length).toBe(1)
+          expect([most, free, least]).toEqual([most, 1, 0])
+        }
+      }
+    })
+  )
+})
 
 describe("references that a policy sets", () => {
   it.live("are put back also around requests that are batched", () =>

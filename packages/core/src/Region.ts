@@ -86,13 +86,17 @@ export const region = <A, E, R>(
 ): Effect.Effect<A, E, R> => {
   const masked = () =>
     Effect.uninterruptibleMask((restore) =>
-      Effect.withFiberRuntime<A, E, R>((fiber) => inRegion(first(fiber, restore), restore))
+      Effect.withFiberRuntime<A, E, R>((fiber) => {
+        const refused = refusal?.(fiber)
+        return refused === undefined ? inRegion(first(fiber, restore), restore) : restore(refused)
+      })
     )
   return Effect.withFiberRuntime<A, E, R>((fiber, { runtimeFlags }) => {
-    const refused = refusal?.(fiber)
-    if (refused !== undefined) return refused
     if (!RuntimeFlags.interruptible(runtimeFlags)) return masked()
     if (!Frames.areKnown(fiber)) return Frames.haveBeenSought() ? masked() : Effect.zipRight(Frames.sought, masked())
+    // In the same step as what is done first: nothing comes between.
+    const refused = refusal?.(fiber)
+    if (refused !== undefined) return refused
     const step = first(fiber, Effect.interruptible)
     if (step instanceof Outside) return step.enteredBy(fiber)
     Frames.enter(fiber)

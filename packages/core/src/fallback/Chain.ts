@@ -91,8 +91,10 @@ const isChain = <A, E, R>(self: Effect.Effect<Served<A>, E, R>): self is Chain<A
 const noTiers = (): ReadonlyArray<Tier> => []
 
 /** Makes an effect the first choice of a chain. */
-export const primary = <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<Served<A>, E, R> =>
-  new Chain(() => Effect.map(self, firstChoice), self, noTiers)
+export const primary = <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<Served<A>, E, R> => {
+  mayBeAsked()
+  return new Chain(() => Effect.map(self, firstChoice), self, noTiers)
+}
 
 const selects = (when: string | ReadonlyArray<string> | undefined, error: unknown): boolean => {
   if (when === undefined) return true

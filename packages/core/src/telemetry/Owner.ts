@@ -44,7 +44,7 @@ export const ended = (fiber: AnyFiber, of: Subject, exit: Exit.Exit<unknown, unk
 
 /**
  * The policy that an error came out of, for an event about what was done instead; `otherwise` where nobody knows: it came
- * out of none, or was made of another error since, or is no object.
+ * out of none, or was made of another error since, or is no object, or came before anything was made that may ask.
  */
 export const ownerOf = (error: unknown, otherwise: string): Subject => {
   const known = Predicate.isObject(error) ? owners.get(error) : undefined

@@ -2,8 +2,9 @@
  * The end of a body before its time, as its reader hears of it: at once, and from nobody else.
  *
  * A client tells a reader only sometimes that the connection was ended: not if it has sent another request than it was
- * given, and a stream of Node's that was destroyed without an error tells nobody. So what reads runs in a fiber of its
- * own, and the reader waits for that or for the cut. What it changes in its references, and what it forks, is the reader's.
+ * given, and a stream of Node's that was destroyed without an error tells nobody. So the reader waits for a promise or for
+ * the cut; or, of what is no promise, for a fiber that reads in its place, where what it changes in its references, and what
+ * it forks, is the reader's.
  */
 import { Effect, Exit, Fiber, FiberId } from "effect"
 import type { BodyCutOff } from "./BodyCutOff.js"

@@ -178,7 +178,7 @@ export abstract class HeldBody extends Inspectable.Class implements Watched {
   protected read(promised: Promised, quick: () => Read<Content.Content>): Read<Content.Content> {
     return this.readWhole(() => {
       if (this.announced > smallBytes) return this.inChunks
-      const source = sourceOf(this.original)
+      const source = sourceOf(this.original, this.failedOf)
       return source === undefined
         ? this.cuttable(looking(this.original, quick))
         : this.early.untilPromised(() => promised(source), this.failedFor, this.failedOf)
@@ -206,7 +206,7 @@ export abstract class HeldBody extends Inspectable.Class implements Watched {
         const whole = new Content.Reading<HttpClientError.ResponseError>()
         this.whole = whole
         since(nowMillis(fiber))
-        return Region.outside(read(), (exit) => {
+        return Region.outside(Effect.suspend(read), (exit) => {
           if (exit._tag === "Failure") return failedWith(whole, exit.cause)
           this.end()
           return whole.ended(exit)

@@ -1,10 +1,12 @@
 /**
- * The promise behind a response of a client of `@effect/platform`. What the platform makes of it is remembered for whoever
- * reads again, for which each response pays a fiber and some forty steps of the runtime; here a body is read once anyway.
+ * The promise behind a response of a client of `@effect/platform`. What the platform makes of it takes a fiber and some forty
+ * steps of the runtime for each response, to remember what was read for whoever reads it again; here that is written where
+ * the platform looks for it.
  *
- * Where the promise is, the platform does not publish. So a response of each kind is made up and read: only what gives
- * exactly the promise of its source, and asks for nothing else, is taken for it, and only of a class of its own, not of one
- * that changes what another reads. The first response of a kind, and all of those that are not known, are read as they say.
+ * Where that is, and where the promise is, the platform does not publish. So a response of each kind is made up and read: only
+ * what gives exactly the promise of its source, remembers each reading under one name, and asks of itself for nothing else is
+ * taken for it, and only of a class of its own, not of one that changes what another reads. The first response of a kind, all
+ * of those that are not known, and those that somebody reads already, are read as they say.
  */
 import type { HttpClientResponse } from "@effect/platform"
 import { Effect, Inspectable, Predicate } from "effect"
@@ -20,11 +22,17 @@ type Readable = Pick<HttpClientResponse.HttpClientResponse, "text" | "arrayBuffe
 
 const member = (u: unknown, name: string): unknown => (Predicate.hasProperty(u, name) ? u[name] : undefined)
 
-type Place = (source: unknown) => unknown
-const itself: Place = (source) => source
-const itsBody: Place = (source) => member(source, "body")
+/** Where a kind of responses has its source, and the names under which it remembers what was read. */
+interface Place {
+  readonly source: (of: unknown) => unknown
+  readonly text: string
+  readonly arrayBuffer: string
+}
 
-/** By the prototypes of responses: where their sources are; `none` where that is not known, or not yet. */
+const itself = (source: unknown): unknown => source
+const itsBody = (source: unknown): unknown => member(source, "body")
+
+/** By the prototypes of responses; `none` where it is not known, or not yet. */
 const places = new WeakMap<object, Place | "none">()
 
 /** Not one of which somebody has read: what comes after gets that only from the response. */
@@ -44,22 +52,40 @@ const isProxy = member(types, "isProxy")
 /** Whether nothing can stand between this object and who asks it. */
 const isPlain = (u: object): boolean => Predicate.isFunction(isProxy) && isProxy(u) === false
 
-/** The source of a response, if it is one of a kind that is known. */
-export const sourceOf = (response: Readable): Source | undefined => {
+const readings = ["text", "arrayBuffer", "stream"] as const
+
+/** The source of a response that is of a kind that is known, if nobody has begun to read it. */
+const unread = (response: Readable): readonly [Source, Place] | undefined => {
   const place = places.get(Object.getPrototypeOf(response))
   if (place === undefined || place === "none" || !isPlain(response)) return undefined
-  // What has a `text` of its own reads otherwise, and what has no source of its own is made of another.
-  if (Object.hasOwn(response, "text") || Object.hasOwn(response, "arrayBuffer")) return undefined
-  const source = Object.hasOwn(response, "source") ? place(member(response, "source")) : undefined
-  return isUnread(source) ? source : undefined
+  // What has a reading of its own reads otherwise, and what has no source of its own is made of another.
+  if (readings.some((name) => Object.hasOwn(response, name))) return undefined
+  if (member(response, place.text) !== undefined || member(response, place.arrayBuffer) !== undefined) return undefined
+  const source = Object.hasOwn(response, "source") ? place.source(member(response, "source")) : undefined
+  return isUnread(source) ? [source, place] : undefined
+}
+
+/** The source of a response, if it can be read. Who reads the response itself later gets the same, or what `failed` makes. */
+export const sourceOf = (response: Readable, failed: (cause: unknown) => unknown): Source | undefined => {
+  const found = unread(response)
+  if (found === undefined) return undefined
+  const [source, place] = found
+  const remembered = <A>(name: string, promise: Promise<A>): Promise<A> => {
+    Reflect.set(response, name, Effect.tryPromise({ try: () => promise, catch: failed }))
+    return promise
+  }
+  return {
+    text: () => remembered(place.text, source.text()),
+    arrayBuffer: () => remembered(place.arrayBuffer, source.arrayBuffer())
+  }
 }
 
 const isAsyncIterable = (u: unknown): u is AsyncIterable<unknown> =>
   Predicate.isObject(u) && Symbol.asyncIterator in u && Predicate.isFunction(u[Symbol.asyncIterator])
 
-/** The chunks of a response as they come, if it is one of a kind that is known. */
+/** The chunks of a response as they come, if its source can be read. */
 export const chunksOf = (response: Readable): AsyncIterable<unknown> | undefined => {
-  const source = sourceOf(response)
+  const source = unread(response)?.[0]
   const body = source === undefined || isAsyncIterable(source) ? source : member(source, "body")
   return isAsyncIterable(body) ? body : undefined
 }
@@ -86,15 +112,28 @@ const isKind = (prototype: object): boolean =>
 
 /** Reads a made-up response of a kind. */
 const placeIn = (prototype: object): Effect.Effect<Place | "none"> =>
-  Effect.suspend(() => {
+  Effect.suspend((): Effect.Effect<Place | "none", unknown> => {
     const [outer, inner] = [new MadeUp("itself"), new MadeUp("its body")]
     const source = { body: inner, text: outer.text, arrayBuffer: outer.arrayBuffer }
     const response: Readable = Object.create(prototype, { source: { value: source } })
-    return Effect.map(Effect.all([response.text, response.arrayBuffer]), ([text, buffer]) => {
+    const asked = new Set<PropertyKey>()
+    const get = (of: Readable, name: PropertyKey, self: unknown): unknown => {
+      asked.add(name)
+      return Reflect.get(of, name, self)
+    }
+    const watched = new Proxy(response, { get })
+    const both = [watched.text, watched.arrayBuffer] as const
+    const [ofText, ofBuffer, ...others] = Object.keys(response)
+    // Nothing is run of what remembers otherwise.
+    if (ofText === undefined || ofBuffer === undefined || others.length > 0) return Effect.succeed("none")
+    const expected: ReadonlyArray<PropertyKey> = ["text", "arrayBuffer", "source", ofText, ofBuffer]
+    return Effect.map(Effect.all(both), ([text, buffer]) => {
       const is = (one: MadeUp, other: MadeUp) =>
         text === one.name && buffer === one.buffer && one.asked === 2 && other.asked === 0
-      if (is(outer, inner)) return itself
-      return is(inner, outer) ? itsBody : "none"
+      const at = { text: ofText, arrayBuffer: ofBuffer }
+      if (![...asked].every((name) => expected.includes(name))) return "none"
+      if (is(outer, inner)) return { ...at, source: itself }
+      return is(inner, outer) ? { ...at, source: itsBody } : "none"
     })
   }).pipe(Effect.catchAllCause(() => Effect.succeed("none" as const)))
 
