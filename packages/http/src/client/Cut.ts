@@ -39,13 +39,14 @@ export class Cut {
   }
 
   /** Waits for a promise, for which no fiber is needed: nobody hears of it any more once it was cut. */
-  untilPromised<A, E>(
+  untilPromised<A, B, E>(
     promised: () => Promise<A>,
+    of: (value: A) => B,
     failure: (why: BodyCutOff) => E,
     caught: (cause: unknown) => E
-  ): Effect.Effect<A, E> {
-    return Effect.async<A, E>((resume) => {
-      const told = (exit: Exit.Exit<A, E>): void => {
+  ): Effect.Effect<B, E> {
+    return Effect.async<B, E>((resume) => {
+      const told = (exit: Exit.Exit<B, E>): void => {
         this.tell = nobody
         resume(exit)
       }
@@ -54,7 +55,7 @@ export class Cut {
       const failed = (cause: unknown): void =>
         told(Exit.fail(this.why === undefined ? caught(cause) : failure(this.why)))
       try {
-        promised().then((value) => told(Exit.succeed(value)), failed)
+        promised().then((value) => told(Exit.succeed(of(value))), failed)
       } catch (cause) {
         failed(cause)
       }

@@ -13,12 +13,12 @@
  */
 import { Region } from "@effect-resilience/core"
 import type { Headers, HttpClientError, HttpClientResponse } from "@effect/platform"
-import { type Cause, type Chunk, Effect, Exit, Inspectable, Option, type Scope, Stream } from "effect"
+import { type Cause, type Chunk, Effect, Exit, identity, Inspectable, Option, type Scope, Stream } from "effect"
 import { BodyCutOff } from "./BodyCutOff.js"
 import * as Content from "./Content.js"
 import { Cut } from "./Cut.js"
 import { type AnyFiber, nowMillis, type OpenBodies, type Watched } from "./OpenBodies.js"
-import { chunksOf, looking, type Source, sourceOf } from "./Source.js"
+import { chunksOf, looking, type Promised, sourceOf } from "./Source.js"
 import { unheard } from "./Unheard.js"
 
 /** What a body may hold to be read into memory for nobody, or drained for the sake of its connection. In bytes. */
@@ -41,9 +41,6 @@ export interface Holdings {
 
 /** Reads something of a body. */
 export type Read<A> = Effect.Effect<A, HttpClientError.ResponseError>
-
-/** Reads the whole of a source. */
-export type Promised = (source: Source) => Promise<Content.Content>
 
 /** Mutable: each change is one synchronous step. */
 export abstract class HeldBody extends Inspectable.Class implements Watched {
@@ -175,13 +172,13 @@ export abstract class HeldBody extends Inspectable.Class implements Watched {
   }
 
   /** Reads as the client does, from its source or else by its own `quick`, where that is as good; else in chunks. */
-  protected read(promised: Promised, quick: () => Read<Content.Content>): Read<Content.Content> {
+  protected read<A>(promised: Promised<A>, quick: () => Read<Content.Content>): Read<Content.Content> {
     return this.readWhole(() => {
       if (this.announced > smallBytes) return this.inChunks
       const source = sourceOf(this.original, this.failedOf)
       return source === undefined
         ? this.cuttable(looking(this.original, quick))
-        : this.early.untilPromised(() => promised(source), this.failedFor, this.failedOf)
+        : this.early.untilPromised(() => promised.read(source), promised.content, this.failedFor, this.failedOf)
     })
   }
 
@@ -241,7 +238,7 @@ export abstract class HeldBody extends Inspectable.Class implements Watched {
         return !this.hasEnded
       }
       return Effect.flatMap(Content.mostBytes, (most) =>
-        this.early.untilPromised(() => Content.gathered(chunks, most, goOn), this.failedFor, this.failedOf)
+        this.early.untilPromised(() => Content.gathered(chunks, most, goOn), identity, this.failedFor, this.failedOf)
       )
     })
   }

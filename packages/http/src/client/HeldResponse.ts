@@ -13,10 +13,14 @@ import {
 import type { Outcome } from "@effect-resilience/core"
 import { Effect, type Option, Predicate, type Stream } from "effect"
 import * as Content from "./Content.js"
-import { HeldBody, type Holdings, type Promised, type Read } from "./HeldBody.js"
+import { HeldBody, type Holdings, type Read } from "./HeldBody.js"
+import type { Promised } from "./Source.js"
 
-const promisedText: Promised = (source) => source.text().then(Content.ofText)
-const promisedBytes: Promised = (source) => source.arrayBuffer().then((body) => Content.ofBytes(new Uint8Array(body)))
+const asText: Promised<string> = { read: (source) => source.text(), content: Content.ofText }
+const asBytes: Promised<ArrayBuffer> = {
+  read: (source) => source.arrayBuffer(),
+  content: (body) => Content.ofBytes(new Uint8Array(body))
+}
 
 export class HeldResponse extends HeldBody implements HttpClientResponse.HttpClientResponse {
   constructor(
@@ -49,7 +53,7 @@ export class HeldResponse extends HeldBody implements HttpClientResponse.HttpCli
 
   get text(): Read<string> {
     const quick = () => Effect.map(this.original.text, Content.ofText)
-    return Effect.map(this.read(promisedText, quick), ({ text }) => text())
+    return Effect.map(this.read(asText, quick), ({ text }) => text())
   }
   get json(): Read<unknown> {
     return this.decoded((body): unknown => (body === "" ? null : JSON.parse(body)))
@@ -59,7 +63,7 @@ export class HeldResponse extends HeldBody implements HttpClientResponse.HttpCli
   }
   get arrayBuffer(): Read<ArrayBuffer> {
     const quick = () => Effect.map(this.original.arrayBuffer, (body) => Content.ofBytes(new Uint8Array(body)))
-    return Effect.map(this.read(promisedBytes, quick), ({ bytes }) => new Uint8Array(bytes()).buffer)
+    return Effect.map(this.read(asBytes, quick), ({ bytes }) => new Uint8Array(bytes()).buffer)
   }
   get formData(): Read<FormData> {
     const type = this.headers["content-type"]

@@ -9,12 +9,19 @@
  * of those that are not known, and those that somebody reads already, are read as they say.
  */
 import type { HttpClientResponse } from "@effect/platform"
-import { Effect, Inspectable, Predicate } from "effect"
+import type { Content } from "./Content.js"
+import { Effect, Effectable, Inspectable, Predicate } from "effect"
 
 /** What can be read as a whole. */
 export interface Source {
   readonly text: () => Promise<string>
   readonly arrayBuffer: () => Promise<ArrayBuffer>
+}
+
+/** Reads the whole of a source, and what that is. */
+export interface Promised<A> {
+  readonly read: (source: Source) => Promise<A>
+  readonly content: (read: A) => Content
 }
 
 /** What of a response is read. */
@@ -65,13 +72,30 @@ const unread = (response: Readable): readonly [Source, Place] | undefined => {
   return isUnread(source) ? [source, place] : undefined
 }
 
+const put = (on: unknown, name: string, value: unknown): void => {
+  if (Predicate.isRecord(on)) on[name] = value
+}
+
+/** What was read, for who reads it again: seldom anybody, so that nothing more is made of it until then. */
+class Remembered<A> extends Effectable.Class<A, unknown> {
+  constructor(
+    private readonly promise: Promise<A>,
+    private readonly failed: (cause: unknown) => unknown
+  ) {
+    super()
+  }
+  override commit(): Effect.Effect<A, unknown> {
+    return Effect.tryPromise({ try: () => this.promise, catch: this.failed })
+  }
+}
+
 /** The source of a response, if it can be read. Who reads the response itself later gets the same, or what `failed` makes. */
 export const sourceOf = (response: Readable, failed: (cause: unknown) => unknown): Source | undefined => {
   const found = unread(response)
   if (found === undefined) return undefined
   const [source, place] = found
   const remembered = <A>(name: string, promise: Promise<A>): Promise<A> => {
-    Reflect.set(response, name, Effect.tryPromise({ try: () => promise, catch: failed }))
+    put(response, name, new Remembered(promise, failed))
     return promise
   }
   return {
