@@ -8,7 +8,7 @@
  * taken for it, and only of a class of its own, not of one that changes what another reads. The first response of a kind, all
  * of those that are not known, and those that somebody reads already, are read as they say.
  */
-import type { HttpClientResponse } from "@effect/platform"
+import type { HttpClientError, HttpClientResponse } from "@effect/platform"
 import type { Content } from "./Content.js"
 import { Effect, Effectable, Inspectable, Predicate } from "effect"
 
@@ -23,6 +23,9 @@ export interface Promised<A> {
   readonly read: (source: Source) => Promise<A>
   readonly content: (read: A) => Content
 }
+
+/** What a reader gets that could not read. */
+type Failed = (cause: unknown) => HttpClientError.ResponseError
 
 /** What of a response is read. */
 type Readable = Pick<HttpClientResponse.HttpClientResponse, "text" | "arrayBuffer">
@@ -77,20 +80,20 @@ const put = (on: unknown, name: string, value: unknown): void => {
 }
 
 /** What was read, for who reads it again: seldom anybody, so that nothing more is made of it until then. */
-class Remembered<A> extends Effectable.Class<A, unknown> {
+class Remembered<A> extends Effectable.Class<A, HttpClientError.ResponseError> {
   constructor(
     private readonly promise: Promise<A>,
-    private readonly failed: (cause: unknown) => unknown
+    private readonly failed: Failed
   ) {
     super()
   }
-  override commit(): Effect.Effect<A, unknown> {
+  override commit(): Effect.Effect<A, HttpClientError.ResponseError> {
     return Effect.tryPromise({ try: () => this.promise, catch: this.failed })
   }
 }
 
 /** The source of a response, if it can be read. Who reads the response itself later gets the same, or what `failed` makes. */
-export const sourceOf = (response: Readable, failed: (cause: unknown) => unknown): Source | undefined => {
+export const sourceOf = (response: Readable, failed: Failed): Source | undefined => {
   const found = unread(response)
   if (found === undefined) return undefined
   const [source, place] = found
