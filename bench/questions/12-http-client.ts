@@ -1,13 +1,11 @@
 import { ResilientHttpClient } from "@effect-resilience/http"
 import { Effect } from "effect"
+import { interleaved } from "../harness/Interleaved.js"
 import { mustHold, type Question } from "../harness/Question.js"
 import { answer, asked, bareClient, served } from "../subjects/LocalServer.js"
 import { inFiber, lasting } from "../subjects/Loops.js"
 
 const allowedMicros = 20
-
-/** So many in a sample that what the engine collects meanwhile is spread over both alike. */
-const calls = 2000
 
 /** What a client adds to a successful call over a local connection that is kept open. */
 export const question: Question = {
@@ -21,10 +19,10 @@ export const question: Question = {
     mustHold(answered === answer, `a call that is to be repeated ended with ${answered}`)
     return {
       reference: "HttpClient",
-      cases: [
-        { name: "HttpClient", run: inFiber(asked(bare, origin)), calls },
-        { name: "ResilientHttpClient", run: inFiber(asked(resilient, origin)), calls }
-      ],
+      cases: interleaved([
+        { name: "HttpClient", run: inFiber(asked(bare, origin)) },
+        { name: "ResilientHttpClient", run: inFiber(asked(resilient, origin)) }
+      ]),
       comparisons: [
         {
           question: "CPU time that the policies add to a successful GET",
