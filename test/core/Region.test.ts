@@ -93,7 +93,7 @@ for (const [kind, making] of Object.entries(everyPolicy)) {
 }
 
 describe("a region that may be refused", () => {
-  it.live("is refused in the step in which it would begin, wherever the runtime lets others go on", () =>
+  it.effect("is refused in the step in which it would begin, wherever the runtime lets others go on", () =>
     Effect.gen(function* () {
       let free = 1
       let least = 1

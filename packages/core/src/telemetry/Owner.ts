@@ -14,7 +14,7 @@ let areAsked = false
 
 /**
  * Says that somebody may ask from now on: at once, because what is asked about may be about to run. Until then nothing is
- * remembered, which would cost a call that fails more than all else that is told of it.
+ * remembered, for which each call that fails would pay.
  */
 export const mayBeAsked = (): void => {
   areAsked = true
